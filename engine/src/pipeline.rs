@@ -1,0 +1,130 @@
+//! The pipeline as the engine sees it: checked, with profile and overrides applied, references still to be filled in.
+//!
+//! Made by the language front end (`language`); plain data from here on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use crate::registry::Kind;
+
+/// A campaign: everything that one pipeline file, a profile and overrides say.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Name of the campaign.
+    pub name: String,
+    /// The file it was read from, as given by the user.
+    pub path: PathBuf,
+    /// Folder of the pipeline file; relative paths in the pipeline start here.
+    pub base: PathBuf,
+    /// Text of the pipeline file, kept for the manifest.
+    pub text: String,
+    /// Chosen profile, if any.
+    pub profile: Option<String>,
+    /// Overrides (`path=value`) in the order given.
+    pub overrides: Vec<String>,
+    /// Campaign seed: `params.seed`, or 0.
+    pub seed: u64,
+    /// Values of `params`.
+    pub params: Map<String, Value>,
+    /// Axes by name, in file order.
+    pub axes: IndexMap<Arc<str>, Axis>,
+    /// Stages by name, in file order.
+    pub stages: IndexMap<Arc<str>, StageDecl>,
+}
+
+/// A named list of values or points.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    /// Elements in order; coordinates are pairwise different.
+    pub elements: Vec<AxisElement>,
+}
+
+/// One element of an axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AxisElement {
+    /// What identifies the element: a number, a string, a point, or the name of a named record.
+    pub coordinate: Value,
+    /// What `${axis}` stands for: the same, except that a named record gives its fields (without `name`).
+    pub value: Value,
+}
+
+/// One stage of a pipeline.
+#[derive(Debug, Clone)]
+pub struct StageDecl {
+    /// Name of the stage.
+    pub name: Arc<str>,
+    /// Its kind.
+    pub kind: Arc<dyn Kind>,
+    /// Axes it runs over, by name, in order.
+    pub over: Vec<Arc<str>>,
+    /// Parameters, with references to axes and the task seed still open.
+    pub with: Template,
+    /// Inputs by slot, in file order.
+    pub inputs: Vec<InputDecl>,
+    /// Label of the random streams; the stage name unless `stream` says otherwise.
+    pub stream: String,
+    /// Processor cores a task may use.
+    pub cpus: u32,
+    /// Line of the stage in the pipeline file, counted from 1.
+    pub line: usize,
+}
+
+/// What fills one input slot of a stage: artifacts of one or several stages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputDecl {
+    /// Slot of the consuming kind.
+    pub slot: String,
+    /// Producing stages, each with the artifact taken from it.
+    pub sources: Vec<InputSource>,
+}
+
+/// An artifact of a producing stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputSource {
+    /// Producing stage.
+    pub stage: Arc<str>,
+    /// Artifact of that stage, already chosen.
+    pub artifact: String,
+}
+
+/// A tree of parameters in which `${axis}`, `${axis.field}` and `${task.seed}` are open. References to `params` are
+/// already filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Template {
+    /// No open reference below.
+    Fixed(Value),
+    /// The whole value is one reference: keeps the type of what it refers to.
+    Reference(Reference),
+    /// Text around references; each is written as text.
+    Text(Vec<TextPart>),
+    /// A list with open elements.
+    List(Vec<Template>),
+    /// A map with open values, in file order.
+    Map(Vec<(String, Template)>),
+}
+
+/// A part of a text with references in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextPart {
+    /// Literal text.
+    Literal(String),
+    /// A reference, written as text.
+    Reference(Reference),
+}
+
+/// What an open reference points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// The value of the task on this axis, or a field of it.
+    Axis {
+        /// Axis name; the stage runs over it.
+        axis: Arc<str>,
+        /// Field path inside a point or record; empty for the whole value.
+        field: Vec<String>,
+    },
+    /// A number below 2^53 from the task's own seed, for programs that want a seed on their command line.
+    TaskSeed,
+}

@@ -1,0 +1,305 @@
+//! What a task sees while it runs.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mctune_cache::{Digest, ReadError, Store};
+
+use crate::artifact::{self, Artifact, Shape};
+use crate::coords::Coords;
+use crate::stage::{Output, Seed, StageError};
+
+/// One artifact that fills an input slot, with the coordinates of the task that left it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputArtifact {
+    /// Producing stage.
+    pub stage: Arc<str>,
+    /// Name of the artifact there.
+    pub artifact: String,
+    /// File name under which it is handed out.
+    pub file_name: String,
+    /// Coordinates of the producing task: the truth of a test point, the exposure of a replica.
+    pub coords: Coords,
+    /// What it contains.
+    pub content: Artifact,
+}
+
+/// Told to stop; cheap to clone and to ask.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks everything that holds this token to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far a task is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Share done, 0 to 1.
+    pub fraction: f64,
+    /// One line for people: `epoch 12/60  loss 0.0123  d2 0.0041`.
+    pub note: String,
+}
+
+/// What surrounds a task: where it may write, whom it tells. Made by the executor.
+pub struct TaskEnvironment<'a> {
+    /// The store inputs are read from and outputs are written to.
+    pub store: &'a Store,
+    /// A folder of the task's own that survives being killed; named by the action key.
+    pub scratch: PathBuf,
+    /// A folder for private working directories, on the store's file system.
+    pub work: PathBuf,
+    /// Folder of the pipeline file.
+    pub base: &'a Path,
+    /// Number of threads the task may use. Must not influence any result.
+    pub threads: usize,
+    /// Runtime for child processes and timers.
+    pub runtime: tokio::runtime::Handle,
+    /// Set when the run is to stop.
+    pub cancel: Cancel,
+    /// Called with progress.
+    pub on_progress: &'a (dyn Fn(Progress) + Sync),
+    /// Called with lines for the task's log.
+    pub on_log: &'a (dyn Fn(&str) + Sync),
+}
+
+/// What a task sees: inputs, seed, a place for its outputs, and nothing else.
+pub struct TaskContext<'a> {
+    label: &'a str,
+    coords: &'a Coords,
+    seed: Seed,
+    inputs: &'a BTreeMap<String, Vec<InputArtifact>>,
+    outputs: &'a [Output],
+    environment: TaskEnvironment<'a>,
+    written: RefCell<BTreeMap<String, Artifact>>,
+}
+
+impl<'a> TaskContext<'a> {
+    /// A context for one task.
+    #[must_use]
+    pub fn new(
+        label: &'a str,
+        coords: &'a Coords,
+        seed: Seed,
+        inputs: &'a BTreeMap<String, Vec<InputArtifact>>,
+        outputs: &'a [Output],
+        environment: TaskEnvironment<'a>,
+    ) -> Self {
+        Self { label, coords, seed, inputs, outputs, environment, written: RefCell::default() }
+    }
+
+    /// Label of the task, for messages.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.label
+    }
+
+    /// Coordinates of the task.
+    #[must_use]
+    pub fn coords(&self) -> &Coords {
+        self.coords
+    }
+
+    /// Seed of the task's random streams.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// Everything that fills `slot`, in order: producers as written in the pipeline, their tasks in axis order.
+    #[must_use]
+    pub fn inputs(&self, slot: &str) -> &'a [InputArtifact] {
+        self.inputs.get(slot).map_or(&[], Vec::as_slice)
+    }
+
+    /// All slots with what fills them, sorted by name.
+    pub fn slots(&self) -> impl Iterator<Item = (&'a str, &'a [InputArtifact])> {
+        self.inputs.iter().map(|(name, artifacts)| (name.as_str(), artifacts.as_slice()))
+    }
+
+    /// The one artifact in `slot`.
+    ///
+    /// # Errors
+    /// If the slot is empty or holds several.
+    pub fn input(&self, slot: &str) -> Result<&'a InputArtifact, StageError> {
+        match self.inputs(slot) {
+            [one] => Ok(one),
+            other => {
+                Err(StageError::failed(format!("input `{slot}` holds {} artifacts, one was expected", other.len())))
+            }
+        }
+    }
+
+    /// Content of a file artifact, verified against its digest.
+    ///
+    /// # Errors
+    /// [`StageError::BrokenInput`] if it is missing or damaged; an error if it is a folder.
+    pub fn read(&self, input: &InputArtifact) -> Result<Vec<u8>, StageError> {
+        match input.content.shape {
+            Shape::File => self.fetch(input, &input.content.digest),
+            Shape::Tree => Err(StageError::failed(format!(
+                "artifact `{}` of stage `{}` is a folder, a file was expected",
+                input.artifact, input.stage
+            ))),
+        }
+    }
+
+    /// One file of a folder artifact, verified; `None` if the folder has no such file.
+    ///
+    /// # Errors
+    /// [`StageError::BrokenInput`] if it is missing or damaged; an error if the artifact is no folder.
+    pub fn read_member(&self, input: &InputArtifact, path: &str) -> Result<Option<Vec<u8>>, StageError> {
+        if input.content.shape != Shape::Tree {
+            return Err(StageError::failed(format!(
+                "artifact `{}` of stage `{}` is a file, a folder was expected",
+                input.artifact, input.stage
+            )));
+        }
+        let listing = self.fetch(input, &input.content.digest)?;
+        let tree = artifact::Tree::parse(&listing).map_err(|error| StageError::failed(error.to_string()))?;
+        tree.files.get(path).map(|member| self.fetch(input, &member.digest)).transpose()
+    }
+
+    /// Writes an input artifact out as a file or folder at `destination`.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when writing fails.
+    pub fn export(&self, input: &InputArtifact, destination: &Path) -> Result<(), StageError> {
+        artifact::export(self.environment.store, &input.content, destination).map_err(|error| self.broken(input, error))
+    }
+
+    /// Leaves `bytes` as the artifact `output`.
+    ///
+    /// # Errors
+    /// If the stage declared no such output, or the store fails.
+    pub fn write(&self, output: &str, bytes: &[u8]) -> Result<(), StageError> {
+        self.declared(output)?;
+        let content = artifact::put_bytes(self.environment.store, bytes)?;
+        self.written.borrow_mut().insert(output.to_owned(), content);
+        Ok(())
+    }
+
+    /// Leaves a small folder of files as the artifact `output`.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_tree(&self, output: &str, files: &[(&str, &[u8])]) -> Result<(), StageError> {
+        self.declared(output)?;
+        let content = artifact::put_tree(self.environment.store, files)?;
+        self.written.borrow_mut().insert(output.to_owned(), content);
+        Ok(())
+    }
+
+    /// Leaves a file or folder on disk as the artifact `output`.
+    ///
+    /// # Errors
+    /// As [`Self::write`], and when reading it fails.
+    pub fn write_path(&self, output: &str, path: &Path) -> Result<(), StageError> {
+        self.declared(output)?;
+        let content = artifact::put_path(self.environment.store, path)?;
+        self.written.borrow_mut().insert(output.to_owned(), content);
+        Ok(())
+    }
+
+    /// A folder of the task's own that survives being killed, for checkpoints; created on first use and removed when
+    /// the task has left its record. Nothing in it may change the result.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn scratch(&self) -> Result<&Path, StageError> {
+        let path = &self.environment.scratch;
+        std::fs::create_dir_all(path)
+            .map_err(|error| StageError::io(format!("cannot create {}", path.display()), error))?;
+        Ok(path)
+    }
+
+    /// Where private working directories are made.
+    #[must_use]
+    pub fn work(&self) -> &Path {
+        &self.environment.work
+    }
+
+    /// Path of a declared file dependency: relative paths start at the pipeline file.
+    #[must_use]
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.environment.base.join(path)
+    }
+
+    /// Number of threads the task may use. Must not influence any result.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.environment.threads.max(1)
+    }
+
+    /// Runtime for child processes and timers.
+    #[must_use]
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.environment.runtime
+    }
+
+    /// The token that says whether to stop.
+    #[must_use]
+    pub fn cancel(&self) -> &Cancel {
+        &self.environment.cancel
+    }
+
+    /// `Err(Interrupted)` when the run is to stop; call it between chunks of work.
+    ///
+    /// # Errors
+    /// [`StageError::Interrupted`].
+    pub fn check_cancelled(&self) -> Result<(), StageError> {
+        if self.environment.cancel.is_cancelled() { Err(StageError::Interrupted) } else { Ok(()) }
+    }
+
+    /// Tells how far the task is.
+    pub fn progress(&self, fraction: f64, note: impl Into<String>) {
+        (self.environment.on_progress)(Progress { fraction, note: note.into() });
+    }
+
+    /// Adds a line to the task's log.
+    pub fn log(&self, line: &str) {
+        (self.environment.on_log)(line);
+    }
+
+    /// Artifacts written so far, by output name.
+    #[must_use]
+    pub fn into_written(self) -> BTreeMap<String, Artifact> {
+        self.written.into_inner()
+    }
+
+    fn declared(&self, output: &str) -> Result<(), StageError> {
+        if self.outputs.iter().any(|declared| declared.name == output) {
+            return Ok(());
+        }
+        Err(StageError::failed(format!("the stage wrote an output `{output}` that it does not declare")))
+    }
+
+    fn fetch(&self, input: &InputArtifact, digest: &Digest) -> Result<Vec<u8>, StageError> {
+        self.environment.store.read(digest).map_err(|error| self.broken(input, error))
+    }
+
+    fn broken(&self, input: &InputArtifact, error: ReadError) -> StageError {
+        let slot = self
+            .inputs
+            .iter()
+            .find(|(_, artifacts)| artifacts.iter().any(|artifact| std::ptr::eq(artifact, input)))
+            .map_or_else(|| input.artifact.clone(), |(slot, _)| slot.clone());
+        match error {
+            ReadError::Missing { .. } => StageError::BrokenInput { slot, digest: input.content.digest, missing: true },
+            ReadError::Damaged { .. } => StageError::BrokenInput { slot, digest: input.content.digest, missing: false },
+            ReadError::Store(error) => StageError::Store(error),
+        }
+    }
+}

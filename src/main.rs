@@ -1,0 +1,2 @@
+//! The `mctune` command.
+fn main() {}

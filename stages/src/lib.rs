@@ -1,0 +1,29 @@
+//! The stage library: Monte-Carlo generator, data sets, training, fits, summaries, reports.
+//!
+//! A stage kind is an adapter file (`fit.rs`: parameters, `impl Stage`, files in and out) beside a folder of pure
+//! science (`fit/`: slices in, slices out, no engine).
+
+pub mod density;
+pub mod sample;
+
+use mctune_engine::registry::Registry;
+use mctune_engine::stage::ArtifactType;
+
+/// Spectra of photo-electron numbers per source (`sample.parquet`).
+pub const SAMPLE: ArtifactType = ArtifactType("sample");
+/// A trained estimator: a folder with `model.safetensors` and `model.json`.
+pub const MODEL: ArtifactType = ArtifactType("model");
+/// Learning curve of a training (`curve.csv`).
+pub const CURVE: ArtifactType = ArtifactType("training-curve");
+/// Result of a fit (`fit.json`).
+pub const FIT: ArtifactType = ArtifactType("fit");
+/// A table of summary statistics: a folder with `summary.json` and CSV tables.
+pub const SUMMARY: ArtifactType = ArtifactType("summary");
+/// A self-contained HTML page (`report.html`).
+pub const PAGE: ArtifactType = ArtifactType("page");
+
+/// All stage kinds of this library.
+#[must_use]
+pub fn registry() -> Registry {
+    Registry::new()
+}
