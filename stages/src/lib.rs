@@ -4,7 +4,10 @@
 //! science (`fit/`: slices in, slices out, no engine).
 
 pub mod density;
+pub mod fit;
+pub mod model;
 pub mod sample;
+pub mod summarize;
 
 use mctune_engine::registry::Registry;
 use mctune_engine::stage::ArtifactType;
@@ -13,7 +16,7 @@ use mctune_engine::stage::ArtifactType;
 pub const SAMPLE: ArtifactType = ArtifactType("sample");
 /// A trained estimator: a folder with `model.safetensors` and `model.json`.
 pub const MODEL: ArtifactType = ArtifactType("model");
-/// Learning curve of a training (`curve.csv`).
+/// Learning curve of a training (`curve.csv`: epoch, set, metric, value).
 pub const CURVE: ArtifactType = ArtifactType("training-curve");
 /// Result of a fit (`fit.json`).
 pub const FIT: ArtifactType = ArtifactType("fit");

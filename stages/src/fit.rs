@@ -1,0 +1,3 @@
+//! The stage kind `fit`.
+
+pub mod result;

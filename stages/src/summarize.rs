@@ -1,0 +1,3 @@
+//! The stage kind `summarize`.
+
+pub mod statistics;

@@ -1,0 +1,73 @@
+//! Bias, spread and pulls of many fits (`summary.json`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Statistics of many fits, by group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// All fits together.
+    pub total: Group,
+    /// One group for each combination of values of the axes in `by`.
+    pub groups: Vec<Group>,
+    /// Axes by which the groups were made.
+    pub by: Vec<String>,
+    /// Every fit that entered, in order.
+    pub fits: Vec<FitRow>,
+}
+
+/// One fit as a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitRow {
+    /// Producing stage.
+    pub stage: String,
+    /// Axis values of the fit, as a map.
+    pub coords: Value,
+    /// Whether the fit is valid; only valid ones enter the statistics.
+    pub valid: bool,
+    /// Per parameter: name, value, error, truth, pull.
+    pub parameters: Vec<crate::fit::result::FittedParameter>,
+    /// Sum over parameters of the residual contracted with the inverse covariance (chi-square with one degree of
+    /// freedom per parameter), where the truth is known.
+    pub chi2: Option<f64>,
+}
+
+/// Statistics of one group of fits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Axis values that the fits of the group share.
+    pub coords: Value,
+    /// Valid fits.
+    pub fits: u64,
+    /// Fits left out because they are not valid.
+    pub invalid: u64,
+    /// Statistics by parameter.
+    pub parameters: Vec<ParameterStatistics>,
+    /// Sum of the fits' chi2 against the truth.
+    pub chi2: Option<f64>,
+    /// Its degrees of freedom.
+    pub degrees_of_freedom: u64,
+    /// Probability of a chi2 at least this large.
+    pub probability: Option<f64>,
+}
+
+/// Statistics of one parameter over a group of fits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParameterStatistics {
+    /// Name of the parameter.
+    pub name: String,
+    /// Mean of value - truth, and its standard error.
+    pub bias: f64,
+    /// Standard error of the mean bias.
+    pub bias_error: f64,
+    /// Median of value - truth.
+    pub median_bias: f64,
+    /// Standard deviation of value - truth (of value, where there is no truth).
+    pub spread: f64,
+    /// Median of the estimated errors.
+    pub median_error: f64,
+    /// Mean of the pulls.
+    pub pull_mean: f64,
+    /// Standard deviation of the pulls.
+    pub pull_spread: f64,
+}
