@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod coords;
+pub mod language;
 pub mod pipeline;
 pub mod registry;
 pub mod stage;
