@@ -12,6 +12,7 @@ pub mod execute;
 pub mod explain;
 pub mod graph;
 pub mod key;
+pub mod language;
 pub mod manifest;
 pub mod pipeline;
 pub mod plan;
