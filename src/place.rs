@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mctune_cache::Store;
+use mctune_cache::{Store, StoreError};
 use mctune_engine::campaign::Campaign;
 use mctune_engine::language;
 use mctune_engine::manifest::History;
@@ -43,6 +43,25 @@ pub(crate) fn store_folder(args: &StoreArgs, pipeline: Option<&Path>) -> PathBuf
 /// The store of a campaign, made if it does not exist yet.
 pub(crate) fn store(args: &CampaignArgs) -> anyhow::Result<Store> {
     Ok(Store::open(&store_folder(&args.store, Some(&args.pipeline)))?)
+}
+
+/// A store to look into: an empty one in a temporary folder where there is none yet, so that looking leaves no trace.
+pub(crate) struct Reading {
+    pub(crate) store: Store,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// The store of a campaign, for commands that only look.
+pub(crate) fn store_to_read(args: &CampaignArgs) -> anyhow::Result<Reading> {
+    let folder = store_folder(&args.store, Some(&args.pipeline));
+    match Store::open_read_only(&folder) {
+        Ok(store) => Ok(Reading { store, _temporary: None }),
+        Err(StoreError::Absent { .. }) => {
+            let temporary = tempfile::tempdir()?;
+            Ok(Reading { store: Store::open(temporary.path())?, _temporary: Some(temporary) })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What earlier runs of a campaign left in the store.
