@@ -22,6 +22,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod with;
 mod yaml;
 
 use std::path::Path;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::axes::{Axes, AxisInfo, MAX_TASKS, Shape};
-use super::changes::merged;
 use super::document::StageText;
 use super::fields;
 use super::names;
 use super::params::Params;
 use super::problem::{Problem, Report};
-use super::reference::{Part, Path};
+use super::reference::Path;
 use super::source::Span;
-use super::tree::{Node, NodeKind};
+use super::tree::Node;
+use super::with;
 use super::yaml;
-use crate::pipeline::{Reference, Template, TextPart};
+use crate::pipeline::Template;
 use crate::registry::{Kind, Registry};
 use crate::stage::Output;
 
@@ -65,8 +65,8 @@ pub(crate) fn read(stage: StageText, around: &mut Surroundings<'_>, report: &mut
     let (axes, declared) = (around.axes, around.declared);
     let check = |path: &Path, alone: bool| check_open(path, alone, &stage.name, &over, axes, declared);
     let layers: Vec<Node> = stage.with.iter().map(|layer| around.params.resolve(layer, &check, report)).collect();
-    let layers = folded(layers);
-    let with = template(&layers, &stage.name, axes, report);
+    let layers = with::folded(layers);
+    let with = with::template(&layers, &stage.name, axes, report);
     let stream = stage.stream.as_ref().and_then(|node| report.take(fields::text(node, "`stream`").map(str::to_owned)));
     let cpus = stage.resources.as_ref().and_then(|node| cpus(node, &stage.name, report)).unwrap_or(1);
     Draft {
@@ -192,88 +192,6 @@ fn check_in_text(path: &Path, axis: &AxisInfo) -> Result<(), Problem> {
     Err(Problem::at(path.span, format!("`{spelled}` is more than one value and cannot stand inside a text")).hint(
         format!("refer to a field, such as `${{{}.{field}}}`, or let the reference be the whole value", path.head()),
     ))
-}
-
-/// Neighbouring maps become one, so that only what depends on axes is merged for every task.
-fn folded(layers: Vec<Node>) -> Vec<Node> {
-    let mut folded: Vec<Node> = Vec::new();
-    for layer in layers.into_iter().filter(|layer| !layer.is_null()) {
-        match folded.last_mut() {
-            Some(last) if last.entries().is_some() && layer.entries().is_some() => *last = merged(last, &layer),
-            _ => folded.push(layer),
-        }
-    }
-    folded
-}
-
-fn template(layers: &[Node], stage: &str, axes: &Axes, report: &mut Report) -> Option<Template> {
-    if layers.iter().any(Node::is_broken) {
-        return None;
-    }
-    for layer in layers {
-        report.take(check_layer(layer, stage, axes))?;
-    }
-    Some(match layers {
-        [] => Template::Fixed(serde_json::json!({})),
-        [one] => compile(one),
-        several => Template::Merge(several.iter().map(compile).collect()),
-    })
-}
-
-/// A layer of parameters is a map, or an axis whose values are maps.
-fn check_layer(layer: &Node, stage: &str, axes: &Axes) -> Result<(), Problem> {
-    let described = match &layer.kind {
-        NodeKind::Map(_) => return Ok(()),
-        NodeKind::Open(parts) => match &**parts {
-            [Part::Reference(path)] => {
-                let element = axes.get(path.head()).and_then(|axis| axis.axis.elements.first());
-                if element.and_then(|element| element.field(path.tail())).is_none_or(serde_json::Value::is_object) {
-                    return Ok(());
-                }
-                format!("`{}`, a single value", path.spelled())
-            }
-            _ => "a text".to_owned(),
-        },
-        _ => layer.describe(),
-    };
-    let message = format!("the parameters of stage `{stage}` should be a map, but this is {described}");
-    Err(Problem::at(layer.span, message).hint("write `with: { name: value, ... }`"))
-}
-
-fn compile(node: &Node) -> Template {
-    let fixed = |template: &Template| matches!(template, Template::Fixed(_));
-    match &node.kind {
-        NodeKind::Open(parts) => match &**parts {
-            [Part::Reference(path)] => Template::Reference(open(path)),
-            parts => Template::Text(
-                parts
-                    .iter()
-                    .map(|part| match part {
-                        Part::Literal(text) => TextPart::Literal(text.clone()),
-                        Part::Reference(path) => TextPart::Reference(open(path)),
-                    })
-                    .collect(),
-            ),
-        },
-        NodeKind::List(items) => {
-            let items: Vec<_> = items.iter().map(compile).collect();
-            if items.iter().all(fixed) { Template::Fixed(node.to_value()) } else { Template::List(items) }
-        }
-        NodeKind::Map(entries) => {
-            let entries: Vec<_> = entries.iter().map(|entry| (entry.key.to_string(), compile(&entry.value))).collect();
-            let all_fixed = entries.iter().all(|(_, template)| fixed(template));
-            if all_fixed { Template::Fixed(node.to_value()) } else { Template::Map(entries) }
-        }
-        _ => Template::Fixed(node.to_value()),
-    }
-}
-
-fn open(path: &Path) -> Reference {
-    if path.head() == "task" {
-        Reference::TaskSeed
-    } else {
-        Reference::Axis { axis: path.head().into(), field: path.tail().to_vec() }
-    }
 }
 
 #[derive(Deserialize)]

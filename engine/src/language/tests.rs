@@ -1,6 +1,7 @@
 //! Tests of the language as a whole, with toy stage kinds.
 
 mod good;
+mod mistakes;
 mod toys;
 
 use std::path::Path;

@@ -128,10 +128,10 @@ fn forms<'s>(root: &'s Value, schemas: &[&'s Value], object: Option<&Map<String,
     // Recursive types would be followed without end.
     let mut followed = BTreeSet::new();
     while let Some(schema) = pending.pop() {
-        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-            if followed.insert(target) {
-                pending.extend(target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)));
-            }
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str)
+            && followed.insert(target)
+        {
+            pending.extend(target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)));
         }
         let mut composed = false;
         for keyword in ["oneOf", "anyOf", "allOf"] {

@@ -1,6 +1,5 @@
 //! From parser events to a tree; refuses what pipelines have no use for.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -84,17 +83,20 @@ impl Builder {
                     })?;
                 self.finish(node, 0)
             }
-            Event::SequenceStart(anchor, tag) => self.open(at, anchor, tag, Content::List(Vec::new())),
-            Event::MappingStart(anchor, tag) => {
-                self.open(at, anchor, tag, Content::Map { entries: Vec::new(), key: None, seen: HashMap::new() })
-            }
+            Event::SequenceStart(anchor, tag) => self.open(at, anchor, tag.as_deref(), Content::List(Vec::new())),
+            Event::MappingStart(anchor, tag) => self.open(
+                at,
+                anchor,
+                tag.as_deref(),
+                Content::Map { entries: Vec::new(), key: None, seen: HashMap::new() },
+            ),
             Event::SequenceEnd | Event::MappingEnd => self.close(at),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
         }
     }
 
-    fn open(&mut self, at: Stretch, anchor: usize, tag: Option<Cow<'_, Tag>>, content: Content) -> Result<(), Problem> {
-        self.refuse_tag(tag.as_deref(), at);
+    fn open(&mut self, at: Stretch, anchor: usize, tag: Option<&Tag>, content: Content) -> Result<(), Problem> {
+        self.refuse_tag(tag, at);
         if self.stack.len() >= MAX_DEPTH as usize {
             return Err(Problem::at(self.span(at, at), format!("more than {MAX_DEPTH} levels of lists and maps")));
         }
