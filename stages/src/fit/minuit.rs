@@ -4,7 +4,7 @@
 //! units do not matter, and stay inside the box. A minimum that cannot be trusted comes back with the reason, not as
 //! an error.
 //!
-//! Migrad is the crate `minuit2`'s, with gradients from the objective. Hesse and Minos keep Minuit's definitions but
+//! Migrad is the crate `minuit2`'s, with gradients from the objective, from a start near the minimum. Hesse and Minos keep Minuit's definitions but
 //! not its numerics, which difference the function's values: on three parameters with correlations of 0.99, as kB, fC
 //! and Y have, the crate's Hesse is off by 15 % in double precision and finds no positive matrix in single precision.
 //! Here they use the objective's own expansion (`likelihood/derivatives.rs`).
@@ -12,6 +12,7 @@
 //! # Source
 //! F. James, M. Roos, Comput. Phys. Commun. 10 (1975) 343; `minuit2` 0.5 is a port of ROOT's Minuit2 6.36.
 
+mod approach;
 mod profile;
 mod unit_box;
 
@@ -132,7 +133,7 @@ struct Candidate {
 
 impl Candidate {
     fn from(function: &UnitBox<'_>, start: &[f64], settings: Settings) -> Result<Self, LikelihoodError> {
-        let mut point = migrad(function, start, settings)?;
+        let mut point = migrad(function, &approach::approach(function, start)?, settings)?;
         let mut candidate = Self::at(function, point.clone())?;
         for _ in 0..POLISHING {
             let (Some(edm), Some(step)) = (candidate.edm(), candidate.newton_step()) else { break };

@@ -130,7 +130,7 @@ impl BinnedDensity for Peaks {
         for Condition { point, source } in conditions {
             let energy = ENERGY_MEV[*source];
             let quenching = 1.0 - 0.02 * point[0] / (1.0 + energy) / (1.0 + 0.01 * point[0]);
-            let cherenkov = 0.04 * point[1] * energy / (1.0 + energy);
+            let cherenkov = 0.1 * point[1] * energy * energy / (4.0 + energy * energy);
             let position = 1.4 * energy * point[2] / 10_000.0 * (quenching + cherenkov);
             let width = 0.03 * (position * 10_000.0 / point[2]).sqrt();
             let below = |x: f64| {

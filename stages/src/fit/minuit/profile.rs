@@ -9,13 +9,14 @@
 //! from which the next t follows, and the other parameters with it. The definition is Minuit's (F. James, Minuit
 //! Reference Manual, CERN D506, 7.3), the cost a sixth of it, and single-precision densities do not disturb it.
 
+use super::approach::held;
 use super::unit_box::UnitBox;
 use crate::fit::likelihood::LikelihoodError;
 use crate::fit::matrix;
 use crate::fit::objective::{Curvature, Expansion};
 
 /// A crossing is found when the next step is shorter than this share of the symmetric error.
-const PRECISION: f64 = 0.003;
+const PRECISION: f64 = 0.001;
 
 /// What the other parameters may still gain, in units of -2 ln L, when a crossing is accepted.
 const NUISANCE_GAIN: f64 = 0.003;
@@ -66,7 +67,7 @@ pub(super) fn crossing(
         .collect();
     for _ in 0..STEPS {
         let expansion = function.expand(&point, Curvature::Expected)?;
-        let Some(profile) = Profile::new(&expansion, t) else { return Ok(Crossing::NotFound) };
+        let Some(profile) = Profile::new(&point, &expansion, t) else { return Ok(Crossing::NotFound) };
         let rise = profile.value - best.value;
         if rise < -LOWER {
             return Ok(Crossing::LowerMinimum(point));
@@ -105,8 +106,10 @@ struct Profile {
 }
 
 impl Profile {
-    fn new(expansion: &Expansion, t: usize) -> Option<Self> {
-        let indices: Vec<usize> = (0..expansion.gradient.len()).filter(|j| *j != t).collect();
+    /// Parameters that a limit holds stay where they are.
+    fn new(point: &[f64], expansion: &Expansion, t: usize) -> Option<Self> {
+        let free = |j: &usize| *j != t && !held(point[*j], expansion.gradient[*j]);
+        let indices: Vec<usize> = (0..point.len()).filter(free).collect();
         let block: Vec<Vec<f64>> =
             indices.iter().map(|i| indices.iter().map(|j| expansion.curvature[*i][*j]).collect()).collect();
         let inverse = matrix::inverse(&block)?;

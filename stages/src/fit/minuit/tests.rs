@@ -82,7 +82,7 @@ fn single_precision_densities_give_the_same_fit() {
         assert!((a - e).abs() < 0.02 * error && (b - f).abs() < 0.02 * error);
         assert!((b / error - 1.0).abs() < 0.05 && (a / error + 1.0).abs() < 0.05, "Minos is close to Hesse here");
     }
-    assert!(exact.calls < 600, "{}", exact.calls);
+    assert!(exact.calls < 300, "{}", exact.calls);
 }
 
 /// 200 toys: pulls with mean 0 and width 1, within three standard errors, and Minos covering 68 %.
