@@ -1,4 +1,5 @@
 //! Small symmetric positive matrices, as rows: all that the fits need of linear algebra.
+#![expect(clippy::needless_range_loop, reason = "indices say what is done to a matrix")]
 
 /// Lower triangular L with L L' = M (Cholesky); `None` if M is not positive definite, or so close to singular that a
 /// pivot falls below 1e-13 of its diagonal element.

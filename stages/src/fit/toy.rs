@@ -139,9 +139,10 @@ impl BinnedDensity for Peaks {
                 let continuum = -(-slope * (x - bins.low)).exp();
                 0.7 * peak + 0.3 * continuum
             };
-            let total = below(edges[bins.count]) - below(edges[0]);
-            all.extend(edges.windows(2).map(|edge| {
-                let density = (below(edge[1]) - below(edge[0])) / total / bins.width;
+            let cumulative: Vec<f64> = edges.iter().map(|edge| below(*edge)).collect();
+            let total = cumulative[bins.count] - cumulative[0];
+            all.extend(cumulative.windows(2).map(|edge| {
+                let density = (edge[1] - edge[0]) / total / bins.width;
                 if self.single_precision { f64::from(density as f32) } else { density }
             }));
         }
