@@ -28,5 +28,5 @@ pub const PAGE: ArtifactType = ArtifactType("page");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new()
+    Registry::new().with(fit::Fit)
 }
