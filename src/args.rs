@@ -136,7 +136,9 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mctune explain pipelines/juno.yaml --profile quick 'test_fit[kB=15.45,fC=0.525,Y=10100]'")]
+#[command(
+    after_help = "Example:\n  mctune explain pipelines/juno.yaml --profile quick 'test_fit[kB=15.45,fC=0.525,Y=10100]'"
+)]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
@@ -151,7 +153,9 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mctune ls pipelines/juno.yaml --profile quick\n  mctune ls pipelines/juno.yaml --profile quick 'training[kB=15]'")]
+#[command(
+    after_help = "Examples:\n  mctune ls pipelines/juno.yaml --profile quick\n  mctune ls pipelines/juno.yaml --profile quick 'training[kB=15]'"
+)]
 pub(crate) struct LsArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,

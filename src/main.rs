@@ -31,8 +31,9 @@ fn main() -> std::process::ExitCode {
 
 /// Diagnostics of the program itself go to the standard error; `MCTUNE_LOG=debug` shows more of them.
 fn start_tracing(cli: &args::Cli) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MCTUNE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(if cli.verbose { "debug,sled=warn" } else { "warn,sled=error" }));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MCTUNE_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new(if cli.verbose { "debug,sled=warn" } else { "warn,sled=error" })
+    });
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time();
     match cli.log_format {
         args::LogFormat::Text => logger.with_target(false).init(),

@@ -16,7 +16,8 @@ fn notice(campaign: &Campaign, event: &Event) -> Option<String> {
         Event::Failed(failure) => format!("failed: {}: {}", failure.task, failure.error),
         Event::Broken { task, object, producers } => {
             let first = producers.first().map(|&producer| campaign.graph.label(producer)).unwrap_or_default();
-            let others = if producers.len() > 1 { format!(" and {} others", producers.len() - 1) } else { String::new() };
+            let others =
+                if producers.len() > 1 { format!(" and {} others", producers.len() - 1) } else { String::new() };
             format!(
                 "object {} is missing or damaged: {first}{others} run again before {}",
                 object.short(),
@@ -28,7 +29,11 @@ fn notice(campaign: &Campaign, event: &Event) -> Option<String> {
             format!("stopping: waiting for {running} running tasks; Ctrl-C again to stop them")
         }
         Event::Stopping => "stopping running tasks; what they checkpointed is kept".to_owned(),
-        Event::Began { .. } | Event::Hit { .. } | Event::Started { .. } | Event::Progress { .. } | Event::Finished { .. } => {
+        Event::Began { .. }
+        | Event::Hit { .. }
+        | Event::Started { .. }
+        | Event::Progress { .. }
+        | Event::Finished { .. } => {
             return None;
         }
     })

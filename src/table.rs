@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn units_are_readable() {
         assert_eq!([bytes(0), bytes(999), bytes(1500), bytes(123_456_789)], ["0 B", "999 B", "1.50 kB", "123 MB"]);
-        assert_eq!([duration(0.43), duration(59.6), duration(185.0), duration(7800.0)], ["0.4 s", "1 min 00 s", "3 min 05 s", "2 h 10 min"]);
+        assert_eq!(
+            [duration(0.43), duration(59.6), duration(185.0), duration(7800.0)],
+            ["0.4 s", "1 min 00 s", "3 min 05 s", "2 h 10 min"]
+        );
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl Stage for Command {
     }
 
     fn outputs(&self, params: &CommandParams) -> Vec<Output> {
-        let file_name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let file_name =
+            |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         params.outputs.iter().map(|(name, path)| Output::new(name, ArtifactType::ANY, file_name(path))).collect()
     }
 
@@ -107,8 +108,11 @@ impl Stage for Command {
         for (name, path) in &params.outputs {
             if !is_inside(path) {
                 faults.push(
-                    ParamError::at(format!("outputs.{name}"), format!("`{}` leaves the working directory", path.display()))
-                        .hint("give a relative path without `..`"),
+                    ParamError::at(
+                        format!("outputs.{name}"),
+                        format!("`{}` leaves the working directory", path.display()),
+                    )
+                    .hint("give a relative path without `..`"),
                 );
             }
         }
@@ -119,7 +123,8 @@ impl Stage for Command {
     }
 
     fn files(&self, params: &CommandParams) -> Vec<FileDependency> {
-        let file = |(index, path): (usize, &PathBuf)| FileDependency { param: format!("files[{index}]"), path: path.clone() };
+        let file =
+            |(index, path): (usize, &PathBuf)| FileDependency { param: format!("files[{index}]"), path: path.clone() };
         params.files.iter().enumerate().map(file).collect()
     }
 
@@ -136,7 +141,10 @@ impl Stage for Command {
             let path = workplace.path().join(path);
             if !path.exists() {
                 return Err(StageError::with_hint(
-                    format!("the command ended well but left no `{}` (output `{name}`)", params.outputs[name].display()),
+                    format!(
+                        "the command ended well but left no `{}` (output `{name}`)",
+                        params.outputs[name].display()
+                    ),
                     "check the path it writes to; it starts in a private, empty directory",
                 ));
             }

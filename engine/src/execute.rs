@@ -73,10 +73,12 @@ pub fn run_task(job: &Job, surroundings: &Surroundings<'_>) -> Result<TaskRecord
     let mut context = TaskContext::new(job.seed, &job.inputs, outputs, environment);
     let result = catch_unwind(AssertUnwindSafe(|| job.resolved.prepared.run(&mut context)));
     let artifacts = context.into_written();
-    result.map_err(|panic| StageError::with_hint(
-        format!("the stage panicked: {}", panic_text(panic.as_ref())),
-        "this is a bug in the stage kind: please report it with the task's parameters",
-    ))??;
+    result.map_err(|panic| {
+        StageError::with_hint(
+            format!("the stage panicked: {}", panic_text(panic.as_ref())),
+            "this is a bug in the stage kind: please report it with the task's parameters",
+        )
+    })??;
     if let Some(missing) = outputs.iter().find(|output| !artifacts.contains_key(&output.name)) {
         return Err(StageError::failed(format!("the stage ended without its output `{}`", missing.name)));
     }
@@ -113,13 +115,18 @@ fn publish(store: &Store, job: &Job, record: &TaskRecord) -> Result<(), StageErr
         })?);
     }
     objects.extend(record.log);
-    let body = serde_json::to_vec(record).map_err(|error| StageError::failed(format!("the record cannot be written: {error}")))?;
+    let body = serde_json::to_vec(record)
+        .map_err(|error| StageError::failed(format!("the record cannot be written: {error}")))?;
     store.publish(&key.digest, &objects, &body)?;
     Ok(())
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 /// Name of this machine.

@@ -75,7 +75,8 @@ fn label(coords: &Value) -> String {
     if axes.is_empty() {
         return String::new();
     }
-    let coords = crate::coords::Coords::new(axes.iter().map(|(axis, value)| (axis.as_str().into(), value.clone())).collect());
+    let coords =
+        crate::coords::Coords::new(axes.iter().map(|(axis, value)| (axis.as_str().into(), value.clone())).collect());
     format!("[{coords}]")
 }
 
@@ -98,7 +99,11 @@ fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut V
 /// Causes first: what the user wrote, then what follows from it.
 fn order(path: &str, name: &str) -> u8 {
     const ORDER: [&str; 7] = ["format", "kind", "version", "params", "seed", "files", "inputs"];
-    if path.is_empty() { ORDER.iter().position(|&known| known == name).map_or(7, |at| u8::try_from(at).unwrap_or(7)) } else { 0 }
+    if path.is_empty() {
+        ORDER.iter().position(|&known| known == name).map_or(7, |at| u8::try_from(at).unwrap_or(7))
+    } else {
+        0
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +113,8 @@ mod tests {
     use serde_json::json;
 
     fn image(events: u64, digests: &[&str]) -> (PreImage, Option<Vec<u8>>) {
-        let items: Vec<_> = digests.iter().enumerate().map(|(i, digest)| Item(json!({"p": i}), (*digest).to_owned())).collect();
+        let items: Vec<_> =
+            digests.iter().enumerate().map(|(i, digest)| Item(json!({"p": i}), (*digest).to_owned())).collect();
         let gathered = Gathered::new(items).unwrap();
         let source = SourceIdentity {
             stage: "gen".into(),
@@ -145,7 +151,11 @@ mod tests {
             found,
             [
                 Change { path: "params.epochs".into(), from: Some(json!(10)), to: Some(json!(20)) },
-                Change { path: "inputs.train.gen[p=7].sample".into(), from: Some(json!("d7")), to: Some(json!("other")) },
+                Change {
+                    path: "inputs.train.gen[p=7].sample".into(),
+                    from: Some(json!("d7")),
+                    to: Some(json!("other"))
+                },
             ]
         );
         assert_eq!(changes(&to, &to, &listing), []);

@@ -309,6 +309,11 @@ impl Graph {
         &self.bindings[id.index()]
     }
 
+    /// All bindings, in the order of their ids.
+    pub fn bindings(&self) -> impl ExactSizeIterator<Item = &Binding> {
+        self.bindings.iter()
+    }
+
     /// Number of tasks.
     #[must_use]
     pub fn task_count(&self) -> usize {

@@ -195,7 +195,11 @@ pub fn list(runs: &Path) -> Result<Vec<String>, ManifestError> {
 /// [`ManifestError`].
 pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
     let path = folder.join("manifest.json");
-    let bytes = std::fs::read(&path).map_err(|source| ManifestError::Io { action: "cannot read", path: path.clone(), source })?;
+    let bytes = std::fs::read(&path).map_err(|source| ManifestError::Io {
+        action: "cannot read",
+        path: path.clone(),
+        source,
+    })?;
     serde_json::from_slice(&bytes).map_err(|source| ManifestError::Content { path, source })
 }
 
@@ -231,7 +235,8 @@ impl History {
     pub fn read(runs: &Path, campaign: &str) -> Self {
         let mut history = Self::default();
         let names = list(runs).unwrap_or_default();
-        let ours = names.iter().filter(|name| read(&folder(runs, name)).is_ok_and(|manifest| manifest.campaign == campaign));
+        let ours =
+            names.iter().filter(|name| read(&folder(runs, name)).is_ok_and(|manifest| manifest.campaign == campaign));
         for name in ours.take(HISTORY) {
             for task in read_tasks(&folder(runs, name)).unwrap_or_default() {
                 history.keys.entry(task.task).or_insert_with(|| (task.key, name.clone()));

@@ -9,7 +9,7 @@ use crate::graph::TaskId;
 use crate::key::{Item, PreImage};
 use crate::manifest::History;
 use crate::record::Lookup;
-use crate::resolve::{Resolved, ResolveError, Resolver};
+use crate::resolve::{ResolveError, Resolved, Resolver};
 
 /// What a run would do with a task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -120,7 +120,14 @@ fn status(
 }
 
 /// Why a task without a record has none: compares its key with the last one that a task of this name had.
-fn reason(store: &Store, history: &History, resolver: &Resolver<'_>, label: &str, task: TaskId, resolved: &Resolved) -> Reason {
+fn reason(
+    store: &Store,
+    history: &History,
+    resolver: &Resolver<'_>,
+    label: &str,
+    task: TaskId,
+    resolved: &Resolved,
+) -> Reason {
     let Some((last, run)) = history.last_key(label) else { return Reason::New };
     if last == resolved.key.digest {
         return Reason::Unfinished;
@@ -129,7 +136,8 @@ fn reason(store: &Store, history: &History, resolver: &Resolver<'_>, label: &str
         (Some(before), Some(now)) => {
             let own: Vec<_> = resolver.listings(task);
             let listing = |digest: &Digest| -> Option<Vec<Item>> {
-                let bytes = own.iter().find(|list| Digest::of(list) == *digest).cloned().or_else(|| store.read(digest).ok())?;
+                let bytes =
+                    own.iter().find(|list| Digest::of(list) == *digest).cloned().or_else(|| store.read(digest).ok())?;
                 serde_json::from_slice(&bytes).ok()
             };
             explain::changes(&before, &now, &listing)
@@ -171,7 +179,12 @@ pub struct Cause {
 ///
 /// # Errors
 /// If a task it depends on cannot be given a key.
-pub fn explain(campaign: &Campaign, store: &Store, history: &History, task: TaskId) -> Result<Explanation, ResolveError> {
+pub fn explain(
+    campaign: &Campaign,
+    store: &Store,
+    history: &History,
+    task: TaskId,
+) -> Result<Explanation, ResolveError> {
     let plan = plan(campaign, store, history)?;
     let mut because = Vec::new();
     let mut at = task;

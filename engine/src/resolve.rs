@@ -7,12 +7,12 @@ use std::sync::Arc;
 use mctune_cache::{Digest, Store};
 
 use crate::artifact::Artifact;
-use crate::graph::{BindingId, Graph, JoinId, TaskId};
+use crate::graph::{Binding, BindingId, Graph, JoinId, TaskId};
 use crate::key::{self, ActionKey, Gathered, Item, PreImage, SeedIdentity, SourceIdentity};
 use crate::pipeline::Pipeline;
 use crate::record::{self, Lookup, TaskRecord};
 use crate::registry::Prepared;
-use crate::stage::{InputArtifact, Output, ParamError, Seed};
+use crate::stage::{InputArtifact, ParamError, Seed};
 
 /// A task could not be given a key.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,8 @@ pub struct Resolver<'a> {
     /// Artifacts of tasks that are done.
     artifacts: Vec<Option<Arc<BTreeMap<String, Artifact>>>>,
     gathered: HashMap<JoinId, Arc<Gathered>>,
+    /// By binding, the file name under which its artifact is handed out.
+    file_names: Vec<String>,
     files: HashMap<PathBuf, Digest>,
 }
 
@@ -82,14 +84,17 @@ impl<'a> Resolver<'a> {
     /// A resolver that knows no result yet.
     #[must_use]
     pub fn new(pipeline: &'a Pipeline, graph: &'a Graph, store: &'a Store) -> Self {
-        Self {
+        let mut resolver = Self {
             pipeline,
             graph,
             store,
             artifacts: vec![None; graph.task_count()],
             gathered: HashMap::new(),
+            file_names: Vec::new(),
             files: HashMap::new(),
-        }
+        };
+        resolver.file_names = graph.bindings().map(|binding| resolver.file_name(binding)).collect();
+        resolver
     }
 
     /// Artifacts of a task, once it is done.
@@ -202,7 +207,7 @@ impl<'a> Resolver<'a> {
             inputs.entry(binding.slot.clone()).or_default().push(SourceIdentity {
                 stage: Arc::clone(&graph.stage(binding.producer).decl.name),
                 artifact: binding.artifact.clone(),
-                file: self.output(id).map_or_else(|| binding.artifact.clone(), |output| output.file_name),
+                file: self.file_names[id.index()].clone(),
                 gathered: self.is_gathered(id),
                 items,
             });
@@ -258,7 +263,6 @@ impl<'a> Resolver<'a> {
         for &id in &self.graph.stage(self.graph.stage_of(task)).inputs {
             let binding = self.graph.binding(id);
             let slot = inputs.entry(binding.slot.clone()).or_default();
-            let file_name = self.output(id).map_or_else(|| binding.artifact.clone(), |output| output.file_name);
             for producer in self.graph.producers(self.graph.join_for(id, task)) {
                 let content = self.artifact(producer, &binding.artifact).ok_or_else(|| ResolveError::NoArtifact {
                     task: self.graph.label(task),
@@ -268,7 +272,7 @@ impl<'a> Resolver<'a> {
                 slot.push(InputArtifact {
                     stage: Arc::clone(&self.graph.stage(binding.producer).decl.name),
                     artifact: binding.artifact.clone(),
-                    file_name: file_name.clone(),
+                    file_name: self.file_names[id.index()].clone(),
                     coords: self.graph.coords(producer),
                     gathered: self.is_gathered(id),
                     content: content.clone(),
@@ -305,12 +309,14 @@ impl<'a> Resolver<'a> {
         self.artifacts[producer.index()].as_ref()?.get(name)
     }
 
-    /// Declared output behind a binding: outputs depend on parameters, but not on which task of the stage it is.
-    fn output(&self, binding: BindingId) -> Option<Output> {
-        let binding = self.graph.binding(binding);
-        let first = self.graph.stage(binding.producer).tasks().next()?;
-        let prepared = self.prepare(first).ok()?;
-        prepared.outputs.into_iter().find(|output| output.name == binding.artifact)
+    /// File name of the artifact behind a binding: it depends on the stage's parameters, but not on which of its tasks is
+    /// asked.
+    fn file_name(&self, binding: &Binding) -> String {
+        let first = self.graph.stage(binding.producer).tasks().next();
+        let outputs =
+            first.and_then(|task| self.prepare(task).ok()).map(|prepared| prepared.outputs).unwrap_or_default();
+        let declared = outputs.into_iter().find(|output| output.name == binding.artifact);
+        declared.map_or_else(|| binding.artifact.clone(), |output| output.file_name)
     }
 }
 

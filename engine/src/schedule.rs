@@ -208,7 +208,7 @@ impl<'a> Schedule<'a> {
     /// A running task was stopped before its end; it may be started again.
     pub fn stopped(&mut self, task: TaskId) {
         self.release(task);
-        self.make_unresolved(task);
+        self.wait_or_resolve(task);
     }
 
     /// An unresolved task that was set aside is handed out again by [`next_unresolved`](Self::next_unresolved).
@@ -222,14 +222,11 @@ impl<'a> Schedule<'a> {
     /// the unresolved and queued tasks that fall back to waiting because they need the same artifacts.
     pub fn broken(&mut self, task: TaskId, producers: &[TaskId]) -> Vec<TaskId> {
         self.release(task);
-        self.states[task.index()] = State::Waiting;
         let mut demoted = Vec::new();
         for &producer in producers {
             self.reopen(producer, &mut demoted);
         }
-        if self.open_joins[task.index()] == 0 {
-            self.make_unresolved(task);
-        }
+        self.wait_or_resolve(task);
         demoted
     }
 
@@ -238,7 +235,7 @@ impl<'a> Schedule<'a> {
             return;
         }
         self.unfinished += 1;
-        self.make_unresolved(producer);
+        self.wait_or_resolve(producer);
         let consumers = &self.graph.stage(self.graph.stage_of(producer)).consumers;
         for join in consumers.iter().map(|&binding| self.graph.join_from(binding, producer)) {
             self.open_producers[join.index()] += 1;
@@ -271,6 +268,15 @@ impl<'a> Schedule<'a> {
                     self.make_unresolved(child);
                 }
             }
+        }
+    }
+
+    /// A task that has to be looked at again; one of its own producers may be open again by now.
+    fn wait_or_resolve(&mut self, task: TaskId) {
+        if self.open_joins[task.index()] == 0 {
+            self.make_unresolved(task);
+        } else {
+            self.states[task.index()] = State::Waiting;
         }
     }
 

@@ -44,7 +44,8 @@ pub(crate) fn verify(target: &CacheTarget) -> anyhow::Result<Code> {
     let store = Store::open(&folder)?;
     let on_damage = if store.is_read_only() { OnDamage::Report } else { OnDamage::Condemn };
     let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("verifying {bytes} of {total_bytes} {wide_bar} {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar()),
+        ProgressStyle::with_template("verifying {bytes} of {total_bytes} {wide_bar} {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let started = Instant::now();
     let report = store.verify(on_damage, &mut |progress| {
@@ -63,13 +64,29 @@ pub(crate) fn verify(target: &CacheTarget) -> anyhow::Result<Code> {
 fn render_report(report: &VerifyReport, on_damage: OnDamage, seconds: f64) -> String {
     let mut text = String::new();
     for copy in &report.faulty_copies {
-        text.push_str(&format!("damaged: object {} at {}+{}: {:?}\n", copy.digest.short(), copy.path.display(), copy.offset, copy.fault));
+        text.push_str(&format!(
+            "damaged: object {} at {}+{}: {:?}\n",
+            copy.digest.short(),
+            copy.path.display(),
+            copy.offset,
+            copy.fault
+        ));
     }
     for fault in &report.journal_faults {
-        text.push_str(&format!("journal: {}+{}: {} bytes are no frame ({:?})\n", fault.path.display(), fault.offset, fault.length, fault.kind));
+        text.push_str(&format!(
+            "journal: {}+{}: {} bytes are no frame ({:?})\n",
+            fault.path.display(),
+            fault.offset,
+            fault.length,
+            fault.kind
+        ));
     }
     for record in &report.broken_records {
-        text.push_str(&format!("record {}: {} of its objects are damaged or missing\n", record.key.short(), record.objects.len()));
+        text.push_str(&format!(
+            "record {}: {} of its objects are damaged or missing\n",
+            record.key.short(),
+            record.objects.len()
+        ));
     }
     for file in &report.odd_files {
         text.push_str(&format!("odd: {}: {}\n", file.path.display(), file.what));

@@ -11,7 +11,9 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<Code> {
     let campaign = match place::campaign(&args.campaign, &[]) {
         Ok(campaign) => campaign,
         Err(error) if args.campaign.json => {
-            let Some(diagnostics) = error.downcast_ref::<mctune_engine::language::Diagnostics>() else { return Err(error) };
+            let Some(diagnostics) = error.downcast_ref::<mctune_engine::language::Diagnostics>() else {
+                return Err(error);
+            };
             say_json(&json!({"ok": false, "diagnostics": diagnostics}))?;
             return Ok(Code::BadPipeline);
         }
@@ -19,7 +21,9 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<Code> {
     };
     if args.campaign.json {
         let stages = ls::stage_values(&campaign);
-        say_json(&json!({"ok": true, "diagnostics": campaign.pipeline.warnings, "tasks": campaign.graph.task_count(), "stages": stages}))?;
+        say_json(
+            &json!({"ok": true, "diagnostics": campaign.pipeline.warnings, "tasks": campaign.graph.task_count(), "stages": stages}),
+        )?;
     } else {
         for warning in &campaign.pipeline.warnings {
             note(&warning.to_string());

@@ -35,14 +35,18 @@ fn render(explanation: &Explanation) -> anyhow::Result<String> {
                     text.push_str(&format!("        {}\n", describe_change(change)));
                 }
                 if changes.is_empty() {
-                    text.push_str("        the earlier pre-image is no longer in the store: what changed cannot be told\n");
+                    text.push_str(
+                        "        the earlier pre-image is no longer in the store: what changed cannot be told\n",
+                    );
                 }
             } else {
                 text.push_str(&format!("plan    run: {}\n", describe(reason)));
             }
         }
         Status::Waits { on_task, .. } => {
-            text.push_str(&format!("plan    waits for {on_task}; its key follows from results that do not exist yet\n"));
+            text.push_str(&format!(
+                "plan    waits for {on_task}; its key follows from results that do not exist yet\n"
+            ));
             for cause in &explanation.because {
                 text.push_str(&match &cause.status {
                     Status::Run { reason, .. } => format!("        {} runs: {}\n", cause.task, describe(reason)),

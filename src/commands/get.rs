@@ -29,10 +29,13 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
         None => outputs.first(),
         Some(name) => outputs.iter().find(|output| output.name == name),
     };
-    let (Some(output), Some(content)) = (declared, declared.and_then(|output| record.artifacts.get(&output.name))) else {
+    let (Some(output), Some(content)) = (declared, declared.and_then(|output| record.artifacts.get(&output.name)))
+    else {
         let names: Vec<_> = outputs.iter().map(|output| output.name.as_str()).collect();
         let wanted = name.unwrap_or_default();
-        return Err(NotFound(format!("task {selection} has no artifact `{wanted}`; it has: {}", names.join(", "))).into());
+        return Err(
+            NotFound(format!("task {selection} has no artifact `{wanted}`; it has: {}", names.join(", "))).into()
+        );
     };
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(&output.file_name));
     copy_out(&store, content, &target)?;
@@ -58,7 +61,9 @@ pub(crate) fn finished(campaign: &Campaign, store: &Store, task: TaskId) -> anyh
 /// Writes an artifact to a path that does not exist yet.
 fn copy_out(store: &Store, content: &Artifact, target: &Path) -> anyhow::Result<()> {
     if target.exists() {
-        return Err(Usage(format!("{} exists already; remove it or choose another place with -o", target.display())).into());
+        return Err(
+            Usage(format!("{} exists already; remove it or choose another place with -o", target.display())).into()
+        );
     }
     if let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;

@@ -30,7 +30,8 @@ pub(crate) fn ls(args: &LsArgs) -> anyhow::Result<Code> {
         let rows: Vec<_> = tasks.iter().map(|&task| task_value(&campaign, &store, task, plan.status(task))).collect();
         say_json(&rows)?;
     } else {
-        let rows: Vec<_> = tasks.iter().flat_map(|&task| task_rows(&campaign, &store, task, plan.status(task))).collect();
+        let rows: Vec<_> =
+            tasks.iter().flat_map(|&task| task_rows(&campaign, &store, task, plan.status(task))).collect();
         say(&table::render(&["task", "state", "artifact", "size", "digest"], &rows, &[3]));
     }
     Ok(Code::Done)
@@ -42,8 +43,15 @@ pub(crate) fn stage_table(campaign: &Campaign) -> String {
         .graph
         .stages()
         .map(|(_, node)| {
-            let axes: Vec<_> = node.axes.iter().map(|(name, elements)| format!("{name} ({})", elements.len())).collect();
-            vec![node.name().to_owned(), node.decl.kind.name().to_owned(), node.len().to_string(), axes.join(" x "), inputs(campaign, node).join(", ")]
+            let axes: Vec<_> =
+                node.axes.iter().map(|(name, elements)| format!("{name} ({})", elements.len())).collect();
+            vec![
+                node.name().to_owned(),
+                node.decl.kind.name().to_owned(),
+                node.len().to_string(),
+                axes.join(" x "),
+                inputs(campaign, node).join(", "),
+            ]
         })
         .collect();
     table::render(&["stage", "kind", "tasks", "over", "takes"], &rows, &[2])
@@ -84,7 +92,13 @@ fn task_rows(campaign: &Campaign, store: &Store, task: TaskId, status: &Status) 
         .artifacts
         .iter()
         .map(|(name, artifact)| {
-            vec![label.clone(), state(status).to_owned(), name.clone(), table::bytes(artifact.bytes), artifact.digest.short()]
+            vec![
+                label.clone(),
+                state(status).to_owned(),
+                name.clone(),
+                table::bytes(artifact.bytes),
+                artifact.digest.short(),
+            ]
         })
         .collect()
 }

@@ -62,11 +62,23 @@ fn by_stage(campaign: &Campaign, plan: &Plan) -> String {
             }
         }
         causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let mut why = causes.iter().take(2).map(|(cause, count)| if causes.len() > 1 { format!("{cause} ({count})") } else { cause.clone() }).collect::<Vec<_>>().join("; ");
+        let mut why = causes
+            .iter()
+            .take(2)
+            .map(|(cause, count)| if causes.len() > 1 { format!("{cause} ({count})") } else { cause.clone() })
+            .collect::<Vec<_>>()
+            .join("; ");
         if causes.len() > 2 {
             why.push_str(&format!("; {} other reasons", causes.len() - 2));
         }
-        rows.push(vec![stage.name().to_owned(), stage.len().to_string(), hit.to_string(), run.to_string(), waits.to_string(), why]);
+        rows.push(vec![
+            stage.name().to_owned(),
+            stage.len().to_string(),
+            hit.to_string(),
+            run.to_string(),
+            waits.to_string(),
+            why,
+        ]);
     }
     table::render(&["stage", "tasks", "hit", "run", "waits", "why"], &rows, &[1, 2, 3, 4])
 }
@@ -92,7 +104,8 @@ pub(crate) fn describe(reason: &Reason) -> String {
         Reason::Lost { object } => format!("object {} of its result is missing or damaged", object.short()),
         Reason::Changed { changes, .. } if changes.is_empty() => "its key changed".to_owned(),
         Reason::Changed { changes, .. } => {
-            let (inputs, others): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.path.starts_with("inputs."));
+            let (inputs, others): (Vec<_>, Vec<_>) =
+                changes.iter().partition(|change| change.path.starts_with("inputs."));
             let mut parts: Vec<_> = others.iter().take(3).map(|change| describe_change(change)).collect();
             if others.len() > 3 {
                 parts.push(format!("{} more", others.len() - 3));

@@ -23,10 +23,17 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<Code> {
     let pages = page_tasks(&campaign, &store)?;
     let chosen: Vec<_> = pages
         .into_iter()
-        .filter(|(task, _)| args.stage.as_deref().is_none_or(|stage| campaign.graph.stage(campaign.graph.stage_of(*task)).name() == stage))
+        .filter(|(task, _)| {
+            args.stage
+                .as_deref()
+                .is_none_or(|stage| campaign.graph.stage(campaign.graph.stage_of(*task)).name() == stage)
+        })
         .collect();
     let Some((task, artifact)) = chosen.first() else {
-        return Err(NotFound("the pipeline has no such stage that makes a page; add one with `uses: report`".to_owned()).into());
+        return Err(NotFound(
+            "the pipeline has no such stage that makes a page; add one with `uses: report`".to_owned(),
+        )
+        .into());
     };
     if chosen.len() > 1 {
         return Err(Usage("several stages make a page: choose one with --stage".to_owned()).into());
@@ -75,7 +82,12 @@ fn page_tasks(campaign: &Campaign, store: &Store) -> anyhow::Result<Vec<(TaskId,
 fn default_path(campaign: &Campaign, store: &Store, task: TaskId) -> PathBuf {
     let pipeline = &campaign.pipeline;
     let profile = pipeline.profile.as_ref().map(|profile| format!("-{profile}")).unwrap_or_default();
-    let label: String = campaign.graph.label(task).chars().map(|c| if c.is_ascii_alphanumeric() || "-_.=".contains(c) { c } else { '_' }).collect();
+    let label: String = campaign
+        .graph
+        .label(task)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_.=".contains(c) { c } else { '_' })
+        .collect();
     store.root().join("reports").join(format!("{}{profile}", pipeline.name)).join(format!("{label}.html"))
 }
 
@@ -93,12 +105,23 @@ fn last_complete(campaign: &Campaign, store: &Store) -> anyhow::Result<Manifest>
             return Ok(manifest);
         }
     }
-    Err(NotFound("no complete run of this pipeline, profile and overrides is known; `mctune run` makes one".to_owned()).into())
+    Err(NotFound("no complete run of this pipeline, profile and overrides is known; `mctune run` makes one".to_owned())
+        .into())
 }
 
-fn write_page(campaign: &Campaign, store: &Store, task: TaskId, artifact: &str, run: &Manifest, target: &Path) -> anyhow::Result<()> {
+fn write_page(
+    campaign: &Campaign,
+    store: &Store,
+    task: TaskId,
+    artifact: &str,
+    run: &Manifest,
+    target: &Path,
+) -> anyhow::Result<()> {
     let record = get::finished(campaign, store, task)?;
-    let content = record.artifacts.get(artifact).with_context(|| format!("the record of {} has no page", campaign.graph.label(task)))?;
+    let content = record
+        .artifacts
+        .get(artifact)
+        .with_context(|| format!("the record of {} has no page", campaign.graph.label(task)))?;
     let page = String::from_utf8(store.read(&content.digest)?).context("the page is not UTF-8")?;
     let page = mctune_stages::report::insert_run_facts(&page, &facts(run));
     if let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -128,4 +151,3 @@ fn facts(run: &Manifest) -> Vec<(String, String)> {
     ]);
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
-

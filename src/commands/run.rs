@@ -62,7 +62,12 @@ fn all_cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
 }
 
-fn reporter(style: ProgressStyle, campaign: &Arc<Campaign>, store: &mctune_cache::Store, jobs: u32) -> Arc<dyn Reporter> {
+fn reporter(
+    style: ProgressStyle,
+    campaign: &Arc<Campaign>,
+    store: &mctune_cache::Store,
+    jobs: u32,
+) -> Arc<dyn Reporter> {
     use std::io::IsTerminal as _;
     let estimate = || Estimate::new(campaign, store, &place::history(store, campaign), jobs);
     match style {

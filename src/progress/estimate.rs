@@ -114,7 +114,11 @@ impl Estimate {
             match times.mean() {
                 #[expect(clippy::cast_precision_loss, reason = "numbers of tasks")]
                 Some(mean) => work += times.left as f64 * mean * times.cpus,
-                None => lower_bound |= times.left > running || (running > 0 && self.running.values().any(|(stage, _, fraction)| *stage == index && *fraction <= 0.01)),
+                None => {
+                    lower_bound |= times.left > running
+                        || (running > 0
+                            && self.running.values().any(|(stage, _, fraction)| *stage == index && *fraction <= 0.01))
+                }
             }
         }
         TimeLeft { seconds: (work / self.jobs).max(0.0), lower_bound }

@@ -38,7 +38,12 @@ impl Live {
 
     fn redraw(&self, state: &State) {
         self.total.set_position((state.hits + state.ran) as u64);
-        self.total.set_message(format!("({} from the store), {} running, {}", state.hits, state.running.len(), state.estimate.left()));
+        self.total.set_message(format!(
+            "({} from the store), {} running, {}",
+            state.hits,
+            state.running.len(),
+            state.estimate.left()
+        ));
     }
 }
 
@@ -75,7 +80,8 @@ impl Reporter for Live {
                 self.remove(&mut state, *task);
             }
             Event::Failed(failure) => {
-                let failed = state.running.keys().copied().find(|&task| self.campaign.graph.label(task) == failure.task);
+                let failed =
+                    state.running.keys().copied().find(|&task| self.campaign.graph.label(task) == failure.task);
                 if let Some(task) = failed {
                     self.remove(&mut state, task);
                 }

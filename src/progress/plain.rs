@@ -31,7 +31,13 @@ struct State {
 impl Plain {
     pub(crate) fn new(campaign: Arc<Campaign>, estimate: Estimate) -> Self {
         let stages = campaign.graph.stages().len();
-        let state = State { estimate, started: Instant::now(), last: Instant::now(), done: vec![0; stages], ran: vec![0; stages] };
+        let state = State {
+            estimate,
+            started: Instant::now(),
+            last: Instant::now(),
+            done: vec![0; stages],
+            ran: vec![0; stages],
+        };
         Self { campaign, state: Mutex::new(state) }
     }
 }
@@ -50,7 +56,12 @@ impl Reporter for Plain {
             state.done[id.index()] += 1;
             state.ran[id.index()] += usize::from(matches!(event, Event::Finished { .. }));
             if state.done[id.index()] == stage.len() && state.ran[id.index()] > 0 {
-                note(&format!("[{elapsed}] {}: {} of {} tasks ran\n", stage.name(), state.ran[id.index()], stage.len()));
+                note(&format!(
+                    "[{elapsed}] {}: {} of {} tasks ran\n",
+                    stage.name(),
+                    state.ran[id.index()],
+                    stage.len()
+                ));
                 state.last = Instant::now();
             }
         }
@@ -58,10 +69,16 @@ impl Reporter for Plain {
             state.last = Instant::now();
             let done: usize = state.done.iter().sum();
             let detail = match event {
-                Event::Progress { task, progress } => format!(" | {}: {}", self.campaign.graph.label(*task), progress.note),
+                Event::Progress { task, progress } => {
+                    format!(" | {}: {}", self.campaign.graph.label(*task), progress.note)
+                }
                 _ => String::new(),
             };
-            note(&format!("[{elapsed}] {done} of {} tasks, {}{detail}\n", self.campaign.graph.task_count(), state.estimate.left()));
+            note(&format!(
+                "[{elapsed}] {done} of {} tasks, {}{detail}\n",
+                self.campaign.graph.task_count(),
+                state.estimate.left()
+            ));
         }
     }
 }

@@ -20,7 +20,12 @@ const GRACE: Duration = Duration::from_secs(5);
 const LINE_LIMIT: u64 = 64 * 1024;
 
 /// Runs `argv` in `folder` to its end; its output becomes the task's log.
-pub(super) fn run(argv: &[String], env: &BTreeMap<String, String>, folder: &Path, context: &TaskContext<'_>) -> Result<(), StageError> {
+pub(super) fn run(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    context: &TaskContext<'_>,
+) -> Result<(), StageError> {
     let status = context.runtime().block_on(follow(argv, env, folder, context))?;
     if status.success() {
         return Ok(());
@@ -31,7 +36,12 @@ pub(super) fn run(argv: &[String], env: &BTreeMap<String, String>, folder: &Path
     ))
 }
 
-async fn follow(argv: &[String], env: &BTreeMap<String, String>, folder: &Path, context: &TaskContext<'_>) -> Result<ExitStatus, StageError> {
+async fn follow(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    context: &TaskContext<'_>,
+) -> Result<ExitStatus, StageError> {
     let mut child = spawn(argv, env, folder)?;
     let (sender, mut lines) = mpsc::channel(256);
     let readers = [
@@ -74,10 +84,12 @@ fn spawn(argv: &[String], env: &BTreeMap<String, String>, folder: &Path) -> Resu
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: a Ctrl-C in the terminal reaches mctune alone, which then decides.
     command.process_group(0).kill_on_drop(true);
-    command.spawn().map_err(|error| StageError::with_hint(
-        format!("cannot start `{program}`: {error}"),
-        "is it installed and on the PATH? A script of yours must be listed in `files` and started as `./script`",
-    ))
+    command.spawn().map_err(|error| {
+        StageError::with_hint(
+            format!("cannot start `{program}`: {error}"),
+            "is it installed and on the PATH? A script of yours must be listed in `files` and started as `./script`",
+        )
+    })
 }
 
 /// Asks the whole process group to end, then makes it.
@@ -108,7 +120,11 @@ async fn read_lines(stream: impl AsyncRead + Unpin, lines: mpsc::Sender<String>)
 fn shell_line(argv: &[String]) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     let quote = |word: &String| {
-        if !word.is_empty() && word.chars().all(safe) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        if !word.is_empty() && word.chars().all(safe) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
     };
     argv.iter().map(quote).collect::<Vec<_>>().join(" ")
 }

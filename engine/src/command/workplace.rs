@@ -19,7 +19,9 @@ impl Workplace {
             std::fs::create_dir_all(parent)?;
             tempfile::Builder::new().prefix("command-").tempdir_in(parent)
         };
-        let folder = make().map_err(|error| StageError::io(format!("cannot make a working directory in {}", parent.display()), error))?;
+        let folder = make().map_err(|error| {
+            StageError::io(format!("cannot make a working directory in {}", parent.display()), error)
+        })?;
         Ok(Self { folder })
     }
 
@@ -32,16 +34,23 @@ impl Workplace {
     pub(super) fn add_file(&self, source: &Path, declared: &Path) -> Result<(), StageError> {
         let name = declared.file_name().map(PathBuf::from).unwrap_or_default();
         let relative = if is_inside(declared) { declared.to_owned() } else { name };
-        copy(source, &self.path().join(relative))
-            .map_err(|error| StageError::io(format!("cannot copy {} into the working directory", source.display()), error))
+        copy(source, &self.path().join(relative)).map_err(|error| {
+            StageError::io(format!("cannot copy {} into the working directory", source.display()), error)
+        })
     }
 
     /// Puts the artifacts of a slot into `inputs/SLOT/`: a single one under its own file name; several into numbered
     /// folders, with `index.json` giving path, stage and coordinates of each.
-    pub(super) fn add_inputs(&self, context: &TaskContext<'_>, slot: &str, artifacts: &[InputArtifact]) -> Result<(), StageError> {
+    pub(super) fn add_inputs(
+        &self,
+        context: &TaskContext<'_>,
+        slot: &str,
+        artifacts: &[InputArtifact],
+    ) -> Result<(), StageError> {
         let folder = self.path().join("inputs").join(slot);
         let create = |path: &Path| {
-            std::fs::create_dir_all(path).map_err(|error| StageError::io(format!("cannot create {}", path.display()), error))
+            std::fs::create_dir_all(path)
+                .map_err(|error| StageError::io(format!("cannot create {}", path.display()), error))
         };
         create(&folder)?;
         let mut index = Vec::new();

@@ -20,7 +20,6 @@ use crate::stage::{Cancel, StageError};
 /// A run in progress.
 pub(super) struct Session<'a> {
     campaign: &'a Campaign,
-    store: &'a Store,
     options: &'a RunOptions,
     reporter: &'a dyn Reporter,
     resolver: Resolver<'a>,
@@ -68,7 +67,6 @@ impl<'a> Session<'a> {
         });
         Ok(Self {
             campaign,
-            store,
             options,
             reporter,
             resolver: Resolver::new(&campaign.pipeline, graph, store),
