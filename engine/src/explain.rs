@@ -62,10 +62,8 @@ fn spell_out(image: &PreImage, listing: &dyn Fn(&Digest) -> Option<Vec<Item>>) -
         }
         slots.insert(slot.clone(), Value::Object(artifacts.into_iter().collect()));
     }
-    if let Value::Object(fields) = &mut tree {
-        if !slots.is_empty() {
-            fields.insert("inputs".to_owned(), Value::Object(slots));
-        }
+    if let (Value::Object(fields), false) = (&mut tree, slots.is_empty()) {
+        fields.insert("inputs".to_owned(), Value::Object(slots));
     }
     tree
 }

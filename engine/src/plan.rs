@@ -198,10 +198,9 @@ pub fn explain(
         Status::Run { .. } => {
             let mut resolver = Resolver::new(&campaign.pipeline, &campaign.graph, store);
             for earlier in campaign.graph.tasks().take_while(|&other| other < task) {
-                if let Status::Hit { key } = plan.status(earlier) {
-                    if let Some(record) = resolver.hit(key) {
-                        resolver.done(earlier, record.artifacts);
-                    }
+                let Status::Hit { key } = plan.status(earlier) else { continue };
+                if let Some(record) = resolver.hit(key) {
+                    resolver.done(earlier, record.artifacts);
                 }
             }
             read_image(&resolver.resolve(task)?.key.text)
