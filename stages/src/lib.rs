@@ -5,10 +5,12 @@
 
 pub mod density;
 pub mod fit;
+pub mod generate;
 pub mod model;
 pub mod sample;
 pub mod summarize;
 
+use mctune_engine::command::Command;
 use mctune_engine::registry::Registry;
 use mctune_engine::stage::ArtifactType;
 
@@ -28,5 +30,5 @@ pub const PAGE: ArtifactType = ArtifactType("page");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(fit::Fit)
+    Registry::new().with(Command).with(fit::Fit).with(generate::Generate::default())
 }
