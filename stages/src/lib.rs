@@ -4,6 +4,7 @@
 //! science (`fit/`: slices in, slices out, no engine).
 
 pub mod density;
+pub mod figure;
 pub mod fit;
 pub mod model;
 pub mod sample;
