@@ -1,3 +1,5 @@
 //! The stage kind `fit`.
 
+pub mod goodness;
+pub mod likelihood;
 pub mod result;
