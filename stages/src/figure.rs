@@ -26,6 +26,6 @@ mod ticks;
 
 pub use axis::{Axis, Scale};
 pub use panel::{Figure, Mark, Panel, Point, Series, Stroke, Symbol};
-pub use style::{Colour, page_style};
+pub use style::{Colour, file_style, page_style};
 pub use text::{escape, html};
 pub use ticks::{Tick, Ticks, ticks};

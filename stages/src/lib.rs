@@ -7,6 +7,7 @@ pub mod density;
 pub mod figure;
 pub mod fit;
 pub mod model;
+pub mod report;
 pub mod sample;
 pub mod summarize;
 
@@ -25,9 +26,11 @@ pub const FIT: ArtifactType = ArtifactType("fit");
 pub const SUMMARY: ArtifactType = ArtifactType("summary");
 /// A self-contained HTML page (`report.html`).
 pub const PAGE: ArtifactType = ArtifactType("page");
+/// Figures of a page: a folder of SVG files, each with its data as CSV.
+pub const FIGURES: ArtifactType = ArtifactType("figures");
 
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new()
+    Registry::new().with(report::Report)
 }

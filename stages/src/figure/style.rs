@@ -99,7 +99,8 @@ pub fn page_style() -> String {
 }
 
 /// The style sheet of a file of its own: light colours, no custom properties, which editors of SVG do not know.
-pub(super) fn file_style() -> String {
+#[must_use]
+pub fn file_style() -> String {
     let mut style = SHAPES.replace("var(--fig-grid)", "#e3e6ea").replace("var(--fig-ground)", "#ffffff");
     for colour in Colour::ALL {
         let (class, light, _) = colour.parts();
