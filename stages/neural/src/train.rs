@@ -88,7 +88,8 @@ impl Trained {
     pub fn curve_csv(&self) -> String {
         let mut text = String::from("epoch,set,metric,value\n");
         for CurveRow { epoch, set, metric, value } in &self.curve {
-            let set = if set.contains([',', '"', '\n']) { format!("\"{}\"", set.replace('"', "\"\"")) } else { set.clone() };
+            let set =
+                if set.contains([',', '"', '\n']) { format!("\"{}\"", set.replace('"', "\"\"")) } else { set.clone() };
             text.push_str(&format!("{epoch},{set},{metric},{value}\n"));
         }
         text
@@ -185,8 +186,7 @@ fn finish(
         return Err(TrainError::Data("no epoch was asked for".into()));
     };
     let architecture = layout.config.clone();
-    let mut description =
-        TedeDescription::new(architecture, data.parameters.clone(), data.sources.clone(), data.bins);
+    let mut description = TedeDescription::new(architecture, data.parameters.clone(), data.sources.clone(), data.bins);
     description.training = Some(TrainingFacts {
         epochs: state.epoch,
         best_epoch: best.epoch,

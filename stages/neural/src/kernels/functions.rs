@@ -70,7 +70,14 @@ mod tests {
     #[test]
     fn error_function_agrees_with_tables() {
         // Abramowitz and Stegun, table 7.1.
-        let table = [(0.0, 0.0), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (1.5, 0.966_105_1), (2.0, 0.995_322_3), (3.0, 0.999_977_9)];
+        let table = [
+            (0.0, 0.0),
+            (0.5, 0.520_499_9),
+            (1.0, 0.842_700_8),
+            (1.5, 0.966_105_1),
+            (2.0, 0.995_322_3),
+            (3.0, 0.999_977_9),
+        ];
         for (x, value) in table {
             assert!((erf::<Fused>(x) - value).abs() < 3e-7, "erf({x})");
             assert!((erf::<Separate>(-x) + value).abs() < 3e-7, "erf(-{x})");

@@ -1,8 +1,8 @@
 //! Matrix products of the sizes a small network has: everything fits into the second-level cache.
 //!
 //! The right operand is packed into panels of [`NR`] columns, the left one into blocks of [`MR`] rows; a tile of
-//! MR x NR sums stays in registers while k runs. Each element is one chain of multiply-adds over k in ascending order,
-//! whatever the tile, so a row's result does not depend on how many rows are computed with it.
+//! MR x NR sums stays in registers while k runs. Each element is summed over k in ascending order, in chains of one
+//! length, whatever the tile, so a row's result does not depend on how many rows are computed with it.
 
 use super::{MultiplyAdd, kernel};
 
@@ -10,6 +10,8 @@ use super::{MultiplyAdd, kernel};
 const MR: usize = 6;
 /// Columns of a tile: two 256-bit registers.
 const NR: usize = 16;
+/// Products summed in one chain; chains are then added up. Halves the rounding error of long sums at no cost.
+const CHAIN: usize = 64;
 
 /// A matrix in row-major order, or the transpose of one.
 #[derive(Clone, Copy)]
@@ -104,16 +106,19 @@ fn pack_left(a: View<'_>, blocks: &mut Vec<f32>) {
 fn pack_columns<const W: usize>(source: View<'_>, first: usize, target: &mut [f32]) {
     let width = W.min(source.columns - first);
     let (target, _) = target.as_chunks_mut::<W>();
-    if width < W {
-        target.fill([0.0; W]);
-    }
     if source.transposed {
-        // Logical column j is row j of the data, contiguous along k.
-        for j in 0..width {
-            let column = &source.data[(first + j) * source.rows..][..source.rows];
-            for (row, value) in target.iter_mut().zip(column) {
-                row[j] = *value;
+        // Logical column j is row j of the data. Lanes beyond the last column read some column and are zeroed after.
+        let columns: [&[f32]; W] = std::array::from_fn(|j| {
+            let column = (first + j).min(source.columns - 1);
+            &source.data[column * source.rows..][..target.len()]
+        });
+        for (k, row) in target.iter_mut().enumerate() {
+            for j in 0..W {
+                row[j] = columns[j][k];
             }
+        }
+        if width < W {
+            target.iter_mut().for_each(|row| row[width..].fill(0.0));
         }
     } else {
         for (row, values) in target.iter_mut().zip(source.data.chunks_exact(source.columns)) {
@@ -121,6 +126,7 @@ fn pack_columns<const W: usize>(source: View<'_>, first: usize, target: &mut [f3
                 row.copy_from_slice(&values[first..first + W]);
             } else {
                 row[..width].copy_from_slice(&values[first..first + width]);
+                row[width..].fill(0.0);
             }
         }
     }
@@ -138,7 +144,10 @@ fn product_body<M: MultiplyAdd>(left: &[f32], right: &Packed, start: Start<'_>, 
         let first = panel * NR;
         let width = NR.min(n - first);
         for (block, a) in left.chunks_exact(k * MR).enumerate() {
-            let sums = tile::<M>(a, b);
+            let mut sums = [[0.0; NR]; MR];
+            for (a, b) in a.chunks(CHAIN * MR).zip(b.chunks(CHAIN * NR)) {
+                tile::<M>(a, b, &mut sums);
+            }
             let rows = result[block * MR * n..].chunks_exact_mut(n);
             for (row, sum) in rows.zip(&sums) {
                 finish(&mut row[first..first + width], sum, start, first);
@@ -148,7 +157,7 @@ fn product_body<M: MultiplyAdd>(left: &[f32], right: &Packed, start: Start<'_>, 
 }
 
 #[inline(always)]
-fn tile<M: MultiplyAdd>(a: &[f32], b: &[f32]) -> [[f32; NR]; MR] {
+fn tile<M: MultiplyAdd>(a: &[f32], b: &[f32], total: &mut [[f32; NR]; MR]) {
     let mut sums = [[0.0_f32; NR]; MR];
     let (a, _) = a.as_chunks::<MR>();
     let (b, _) = b.as_chunks::<NR>();
@@ -159,7 +168,11 @@ fn tile<M: MultiplyAdd>(a: &[f32], b: &[f32]) -> [[f32; NR]; MR] {
             }
         }
     }
-    sums
+    for i in 0..MR {
+        for j in 0..NR {
+            total[i][j] += sums[i][j];
+        }
+    }
 }
 
 #[inline(always)]

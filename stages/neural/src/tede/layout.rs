@@ -133,8 +133,7 @@ impl Layout {
             builder.tensor("source_type_embedding.weight".into(), vec![sizes.sources, d], false, Init::Normal);
         let blocks = (0..config.layers).map(|layer| builder.block(layer, config)).collect();
         // Index 0 of the authors' head is the flattening.
-        let head =
-            builder.mlp("regression_head", 1, (sizes.parameters + 1) * d, &[config.head_hidden], sizes.bins);
+        let head = builder.mlp("regression_head", 1, (sizes.parameters + 1) * d, &[config.head_hidden], sizes.bins);
         let Builder { tensors, dense, total } = builder;
         Self { config: config.clone(), sizes, embedding, source_table, blocks, head, tensors, dense, total }
     }

@@ -29,7 +29,8 @@ impl PackedWeights {
     pub(crate) fn pack(&mut self, layout: &Layout, join: &Join<'_>, with_backward: bool) {
         let Self { values, forward, backward } = self;
         let view = |dense: &Dense| View::new(&values[dense.weight.clone()], dense.outputs);
-        let mut pack_forward = || forward.iter_mut().zip(&layout.dense).for_each(|(packed, dense)| packed.pack(view(dense)));
+        let mut pack_forward =
+            || forward.iter_mut().zip(&layout.dense).for_each(|(packed, dense)| packed.pack(view(dense)));
         if with_backward {
             join.both(pack_forward, || {
                 for (packed, dense) in backward.iter_mut().zip(&layout.dense) {

@@ -22,7 +22,8 @@ impl<B: Backend> Weights<B> {
         device: &B::Device,
         prepare: impl Fn(Tensor<B, 1>) -> Tensor<B, 1>,
     ) -> Self {
-        let tensors = layout.tensors.iter().map(|tensor| prepare(flat(&values[tensor.place.clone()], device))).collect();
+        let tensors =
+            layout.tensors.iter().map(|tensor| prepare(flat(&values[tensor.place.clone()], device))).collect();
         Self { tensors, starts: layout.tensors.iter().map(|tensor| tensor.place.start).collect() }
     }
 
@@ -43,8 +44,7 @@ impl<B: Backend> Weights<B> {
     }
 
     fn mlp(&self, mlp: &Mlp, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let hidden =
-            mlp.hidden.iter().fold(x, |x, (dense, norm)| gelu(self.norm(norm, self.dense(dense, x))));
+        let hidden = mlp.hidden.iter().fold(x, |x, (dense, norm)| gelu(self.norm(norm, self.dense(dense, x))));
         self.dense(&mlp.last, hidden)
     }
 
@@ -68,7 +68,13 @@ impl<B: Backend> Weights<B> {
     ///
     /// # Shapes
     /// `scaled`: conditions x parameters; `sources`: conditions; the result: conditions x bins.
-    pub(crate) fn logits(&self, layout: &Layout, scaled: &[f32], sources: &[usize], device: &B::Device) -> Tensor<B, 2> {
+    pub(crate) fn logits(
+        &self,
+        layout: &Layout,
+        scaled: &[f32],
+        sources: &[usize],
+        device: &B::Device,
+    ) -> Tensor<B, 2> {
         let (count, d, tokens) = (sources.len(), layout.config.d_model, layout.tokens());
         let rows = count * layout.embedding_rows();
         let parameters = flat::<B>(scaled, device).reshape([rows, layout.embedding_inputs()]);

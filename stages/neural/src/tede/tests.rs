@@ -25,7 +25,8 @@ fn check_gradients(config: &TedeConfig) {
     let sizes = Sizes { parameters: 3, sources: 5, bins: 40 };
     let layout = Layout::new(config, sizes);
     let mut values = numbers(layout.total, 0.6, 7);
-    for tensor in layout.tensors.iter().filter(|tensor| tensor.name.contains("norm") && tensor.name.ends_with("weight")) {
+    for tensor in layout.tensors.iter().filter(|tensor| tensor.name.contains("norm") && tensor.name.ends_with("weight"))
+    {
         values[tensor.place.clone()].iter_mut().for_each(|gain| *gain += 1.0);
     }
     let scaled: Vec<f32> = numbers(7 * 3, 1.0, 3).iter().map(|x| x + 0.5).collect();
@@ -98,25 +99,4 @@ fn sizes_of_the_paper() {
     let total: usize = Layout::new(&TedeConfig::default(), sizes).tensors.iter().map(|tensor| tensor.place.len()).sum();
     assert_eq!(Layout::new(&TedeConfig::authors_01bfb89(), sizes).total, 935_708);
     assert_eq!(Layout::new(&TedeConfig::default(), sizes).total, total);
-}
-
-#[test]
-fn tmp_golden_burn() {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/");
-    let model = crate::Tede::load(&std::fs::read(format!("{dir}tede-01bfb89.safetensors")).unwrap(), &std::fs::read(format!("{dir}tede-01bfb89.json")).unwrap()).unwrap();
-    let golden: serde_json::Value = serde_json::from_slice(&std::fs::read(format!("{dir}tede-01bfb89-golden.json")).unwrap()).unwrap();
-    let device = Default::default();
-    let reference = Weights::<Flex>::new(&model.layout, &model.weights.values, &device, |t| t);
-    for case in golden["cases"].as_array().unwrap() {
-        let point: Vec<f64> = serde_json::from_value(case["point"].clone()).unwrap();
-        let source = model.sources().iter().position(|s| case["source"] == *s.as_str()).unwrap();
-        let density: Vec<f64> = serde_json::from_value(case["density"].clone()).unwrap();
-        let scaled: Vec<f32> = point.iter().zip(model.parameters()).map(|(v, r)| r.scale(*v) as f32).collect();
-        let logits: Vec<f32> = reference.logits(&model.layout, &scaled, &[source], &device).to_data().to_vec().unwrap();
-        let mut p = vec![0.0; 800];
-        crate::kernels::softmax::density(&logits, 1.1, 0.02, &mut p);
-        let err = |p: &[f64]| p.iter().zip(&density).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        let ours = model.densities(&[crate::Condition { point: &point, source }]);
-        println!("burn {:.2e} ours {:.2e}", err(&p), err(&ours));
-    }
 }

@@ -121,9 +121,9 @@ impl Checkpoints {
         if header.fingerprint != self.fingerprint || header.weights != total || numbers.len() != vectors * total * 4 {
             return None;
         }
-        let mut vectors = numbers.chunks_exact(total * 4).map(|bytes| {
-            bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect::<Vec<f32>>()
-        });
+        let mut vectors = numbers
+            .chunks_exact(total * 4)
+            .map(|bytes| bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect::<Vec<f32>>());
         let (weights, first, second) = (vectors.next()?, vectors.next()?, vectors.next()?);
         let best = match header.best {
             Some(BestHeader { epoch, loss, d2 }) => Some(Best { epoch, loss, d2, weights: vectors.next()? }),

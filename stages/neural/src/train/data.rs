@@ -91,7 +91,9 @@ impl TrainingData {
         for index in 0..spectra.len() {
             let (source, point) = (spectra.source(index), spectra.point(index));
             if source >= self.sources.len() || !point.iter().all(|value| value.is_finite()) {
-                return Err(TrainError::Data(format!("spectrum {index} of `{name}` has an impossible source or point")));
+                return Err(TrainError::Data(format!(
+                    "spectrum {index} of `{name}` has an impossible source or point"
+                )));
             }
             if spectra.counts(index).iter().all(|count| *count == 0) {
                 let source = &self.sources[source];
