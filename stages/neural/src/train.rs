@@ -40,7 +40,7 @@ pub struct TrainRun<'a> {
     /// Asked after every step whether to stop.
     pub cancelled: &'a dyn Fn() -> bool,
     /// Digests of the data by what they are used for; only written down.
-    pub digests: BTreeMap<String, Vec<String>>,
+    pub digests: BTreeMap<String, String>,
 }
 
 /// What is known after an epoch.
@@ -180,7 +180,7 @@ fn finish(
     config: &TrainConfig,
     data: &TrainingData,
     state: State,
-    digests: &BTreeMap<String, Vec<String>>,
+    digests: &BTreeMap<String, String>,
 ) -> Result<Trained, TrainError> {
     let Some(best) = state.best else {
         return Err(TrainError::Data("no epoch was asked for".into()));

@@ -84,7 +84,7 @@ pub struct TrainingFacts {
     /// The settings.
     pub settings: crate::train::TrainConfig,
     /// Digests of the data, by what they were used for.
-    pub data: BTreeMap<String, Vec<String>>,
+    pub data: BTreeMap<String, String>,
 }
 
 impl TedeDescription {
