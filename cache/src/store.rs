@@ -7,7 +7,7 @@ mod view;
 mod writing;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::catalog::Place;
 use crate::index::{Index, IndexFault, Kind};
@@ -148,8 +148,7 @@ impl Store {
     /// looked at.
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> Option<u64> {
-        self.learn_about(Kind::Object, digest);
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view_about(Kind::Object, digest);
         view.catalog.copies(digest).find(|copy| self.is_there(&view, digest, *copy)).map(|copy| copy.length)
     }
 
@@ -159,9 +158,8 @@ impl Store {
     /// none such, the latest, so that the caller can say which object is missing.
     #[must_use]
     pub fn record(&self, key: &Digest) -> Option<Arc<Record>> {
-        self.learn_about(Kind::Record, key);
         let mut found: Vec<_> = {
-            let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+            let view = self.view_about(Kind::Record, key);
             let mut records = view.catalog.records(key);
             let latest = Arc::clone(records.next()?);
             let rest: Vec<_> = records.cloned().collect();
@@ -181,8 +179,7 @@ impl Store {
     /// As [`Self::load`].
     pub fn records(&self) -> Result<Vec<Arc<Record>>, StoreError> {
         self.load()?;
-        let mut keys: Vec<Digest> =
-            self.view.read().unwrap_or_else(PoisonError::into_inner).catalog.keys().copied().collect();
+        let mut keys: Vec<Digest> = self.view().catalog.keys().copied().collect();
         keys.sort_unstable();
         Ok(keys.iter().filter_map(|key| self.record(key)).collect())
     }
@@ -235,7 +232,11 @@ impl Store {
         }
     }
 
-    fn view_mut(&self) -> std::sync::RwLockWriteGuard<'_, View> {
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
         self.view.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -243,16 +244,19 @@ impl Store {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees to it that the view knows everything about `digest`. If the journals cannot even be listed, it knows nothing:
-    /// that is a miss, and whoever then writes is told why it fails.
-    fn learn_about(&self, kind: Kind, digest: &Digest) {
-        if self.view.read().unwrap_or_else(PoisonError::into_inner).knows(kind, digest) {
-            return;
+    /// The view, with everything that is known about `digest`. If the journals cannot even be listed, that is nothing: a
+    /// miss, and whoever then writes is told why it fails.
+    fn view_about(&self, kind: Kind, digest: &Digest) -> RwLockReadGuard<'_, View> {
+        let view = self.view();
+        if view.knows(kind, digest) {
+            return view;
         }
+        drop(view);
         let learnt = self.view_mut().learn_about(kind, digest, &self.layout, &self.id, !self.is_read_only());
         if let Err(error) = learnt {
             tracing::warn!(%error, "the journals of the store cannot be read");
         }
+        self.view()
     }
 
     fn is_there(&self, view: &View, digest: &Digest, copy: crate::catalog::Copy) -> bool {
