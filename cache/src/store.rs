@@ -21,6 +21,9 @@ pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnD
 use view::{INDEX_WORTHWHILE, View};
 use writing::Writer;
 
+/// Updates of more blocks than this make the next opening of the index slow: tens of milliseconds.
+const MANY_BLOCKS: usize = 200;
+
 /// A content-addressed store of objects, and of records that name them.
 ///
 /// All operations take `&self` and may be called from many threads; any number of processes, also on several machines that
@@ -207,22 +210,28 @@ impl Store {
     }
 
     fn update_index(&self, open: Option<Box<Index>>) -> bool {
-        let path = self.layout.index();
-        let index = open.map_or_else(|| Index::open_or_create(&path), |index| Ok(*index));
-        let attempt = index.and_then(|index| self.update_and_close(index));
-        let Err(IndexFault::Unusable(reason)) = attempt else { return attempt.is_ok() };
-        view::retire_index(&self.layout, &IndexFault::Unusable(reason));
-        let again = Index::open_or_create(&path).and_then(|index| self.update_and_close(index));
-        if let Err(fault) = &again {
+        let mut updated = self.update_index_once(open);
+        if let Err(fault @ IndexFault::Unusable(_)) = &updated {
+            view::retire_index(&self.layout, fault);
+            updated = self.update_index_once(None);
+        }
+        if let Err(fault) = &updated {
             tracing::debug!(%fault, "the index was not updated");
         }
-        again.is_ok()
+        updated.is_ok()
     }
 
-    fn update_and_close(&self, mut index: Index) -> Result<(), IndexFault> {
+    fn update_index_once(&self, open: Option<Box<Index>>) -> Result<(), IndexFault> {
+        let path = self.layout.index();
+        let mut index = open.map_or_else(|| Index::open_patiently(&path), |index| Ok(*index))?;
         let updated = index.update(&self.layout);
         index.close();
-        updated
+        if updated? > MANY_BLOCKS {
+            // sled goes through what was written when it is opened for the first time after that, and notes the outcome.
+            // Better here than in a process that asks for one thing.
+            let _ = Index::open_patiently(&path).map(Index::close);
+        }
+        Ok(())
     }
 
     fn writable(&self) -> Result<(), StoreError> {
