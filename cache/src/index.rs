@@ -14,6 +14,7 @@ mod root;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Duration;
 
 use root::Root;
 
@@ -85,8 +86,21 @@ impl Index {
         Self::open_or_create(path)
     }
 
-    /// Opens the index in `path`, an empty one if there is none.
-    pub(crate) fn open_or_create(path: &Path) -> Result<Self, IndexFault> {
+    /// Opens the index in `path`, an empty one if there is none; waits a little for one that is in use. sled gives up its
+    /// lock some time after it was closed, when its threads have ended.
+    pub(crate) fn open_patiently(path: &Path) -> Result<Self, IndexFault> {
+        let mut attempt = Self::open_or_create(path);
+        for _ in 0..10 {
+            if !matches!(attempt, Err(IndexFault::Locked)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            attempt = Self::open_or_create(path);
+        }
+        attempt
+    }
+
+    fn open_or_create(path: &Path) -> Result<Self, IndexFault> {
         guarded(|| {
             // Flushed when an update is complete, not by a clock.
             let db = sled::Config::new().path(path).flush_every_ms(None).cache_capacity(64 << 20).open()?;
@@ -137,8 +151,8 @@ impl Index {
             .collect()
     }
 
-    /// Takes in what the journals say beyond their marks.
-    pub(crate) fn update(&mut self, layout: &Layout) -> Result<(), IndexFault> {
+    /// Takes in what the journals say beyond their marks; gives the number of blocks written.
+    pub(crate) fn update(&mut self, layout: &Layout) -> Result<usize, IndexFault> {
         let unreadable = |e: std::io::Error| IndexFault::Unusable(format!("a journal cannot be read: {e}"));
         let journals = journal::list(&layout.journals()).map_err(unreadable)?;
         self.check(&journals)?;
@@ -167,6 +181,7 @@ impl Index {
             });
             root.journals[number].1 = scan.map_err(unreadable)?.resume;
         }
+        let touched = added.len();
         let mut batch = sled::Batch::default();
         for (slot, entries) in added {
             let mut block = self.block(slot)?;
@@ -181,7 +196,7 @@ impl Index {
             Ok(())
         })?;
         self.root = root;
-        Ok(())
+        Ok(touched)
     }
 
     /// Content of a block, checked against the root.

@@ -51,8 +51,11 @@ impl PackWriter {
     }
 
     /// Appends an object and gives its offset. A failed write leaves `end` alone: what it left is overwritten.
+    ///
+    /// An empty object takes a byte, so that no two objects have the same place: marking one as damaged would hit the other.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<u64, StoreError> {
         let offset = self.end;
+        let bytes = if bytes.is_empty() { &[0] } else { bytes };
         self.file.write_all_at(bytes, offset).map_err(|e| StoreError::io("writing", &self.path, e))?;
         self.end += bytes.len() as u64;
         Ok(offset)

@@ -7,7 +7,7 @@ mod view;
 mod writing;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::catalog::Place;
 use crate::index::{Index, IndexFault, Kind};
@@ -20,6 +20,9 @@ pub use stats::StoreStats;
 pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, VerifyProgress, VerifyReport};
 use view::{INDEX_WORTHWHILE, View};
 use writing::Writer;
+
+/// Updates of more blocks than this make the next opening of the index slow: tens of milliseconds.
+const MANY_BLOCKS: usize = 200;
 
 /// A content-addressed store of objects, and of records that name them.
 ///
@@ -148,8 +151,7 @@ impl Store {
     /// looked at.
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> Option<u64> {
-        self.learn_about(Kind::Object, digest);
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view_about(Kind::Object, digest);
         view.catalog.copies(digest).find(|copy| self.is_there(&view, digest, *copy)).map(|copy| copy.length)
     }
 
@@ -159,9 +161,8 @@ impl Store {
     /// none such, the latest, so that the caller can say which object is missing.
     #[must_use]
     pub fn record(&self, key: &Digest) -> Option<Arc<Record>> {
-        self.learn_about(Kind::Record, key);
         let mut found: Vec<_> = {
-            let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+            let view = self.view_about(Kind::Record, key);
             let mut records = view.catalog.records(key);
             let latest = Arc::clone(records.next()?);
             let rest: Vec<_> = records.cloned().collect();
@@ -181,8 +182,7 @@ impl Store {
     /// As [`Self::load`].
     pub fn records(&self) -> Result<Vec<Arc<Record>>, StoreError> {
         self.load()?;
-        let mut keys: Vec<Digest> =
-            self.view.read().unwrap_or_else(PoisonError::into_inner).catalog.keys().copied().collect();
+        let mut keys: Vec<Digest> = self.view().catalog.keys().copied().collect();
         keys.sort_unstable();
         Ok(keys.iter().filter_map(|key| self.record(key)).collect())
     }
@@ -210,22 +210,28 @@ impl Store {
     }
 
     fn update_index(&self, open: Option<Box<Index>>) -> bool {
-        let path = self.layout.index();
-        let index = open.map_or_else(|| Index::open_or_create(&path), |index| Ok(*index));
-        let attempt = index.and_then(|index| self.update_and_close(index));
-        let Err(IndexFault::Unusable(reason)) = attempt else { return attempt.is_ok() };
-        view::retire_index(&self.layout, &IndexFault::Unusable(reason));
-        let again = Index::open_or_create(&path).and_then(|index| self.update_and_close(index));
-        if let Err(fault) = &again {
+        let mut updated = self.update_index_once(open);
+        if let Err(fault @ IndexFault::Unusable(_)) = &updated {
+            view::retire_index(&self.layout, fault);
+            updated = self.update_index_once(None);
+        }
+        if let Err(fault) = &updated {
             tracing::debug!(%fault, "the index was not updated");
         }
-        again.is_ok()
+        updated.is_ok()
     }
 
-    fn update_and_close(&self, mut index: Index) -> Result<(), IndexFault> {
+    fn update_index_once(&self, open: Option<Box<Index>>) -> Result<(), IndexFault> {
+        let path = self.layout.index();
+        let mut index = open.map_or_else(|| Index::open_patiently(&path), |index| Ok(*index))?;
         let updated = index.update(&self.layout);
         index.close();
-        updated
+        if updated? > MANY_BLOCKS {
+            // sled goes through what was written when it is opened for the first time after that, and notes the outcome.
+            // Better here than in a process that asks for one thing.
+            let _ = Index::open_patiently(&path).map(Index::close);
+        }
+        Ok(())
     }
 
     fn writable(&self) -> Result<(), StoreError> {
@@ -235,7 +241,11 @@ impl Store {
         }
     }
 
-    fn view_mut(&self) -> std::sync::RwLockWriteGuard<'_, View> {
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
         self.view.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -243,16 +253,19 @@ impl Store {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees to it that the view knows everything about `digest`. If the journals cannot even be listed, it knows nothing:
-    /// that is a miss, and whoever then writes is told why it fails.
-    fn learn_about(&self, kind: Kind, digest: &Digest) {
-        if self.view.read().unwrap_or_else(PoisonError::into_inner).knows(kind, digest) {
-            return;
+    /// The view, with everything that is known about `digest`. If the journals cannot even be listed, that is nothing: a
+    /// miss, and whoever then writes is told why it fails.
+    fn view_about(&self, kind: Kind, digest: &Digest) -> RwLockReadGuard<'_, View> {
+        let view = self.view();
+        if view.knows(kind, digest) {
+            return view;
         }
+        drop(view);
         let learnt = self.view_mut().learn_about(kind, digest, &self.layout, &self.id, !self.is_read_only());
         if let Err(error) = learnt {
             tracing::warn!(%error, "the journals of the store cannot be read");
         }
+        self.view()
     }
 
     fn is_there(&self, view: &View, digest: &Digest, copy: crate::catalog::Copy) -> bool {

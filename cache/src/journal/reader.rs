@@ -67,9 +67,20 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<JournalFile>> {
     Ok(journals)
 }
 
+/// How much of a journal is read at once: little enough to stay in the processor's cache.
+const CHUNK: usize = 1 << 20;
+
+/// What stands at some place of a journal.
+enum Piece {
+    /// A frame of this length.
+    Frame(usize, Frame),
+    /// So many bytes that are none.
+    Damaged(usize),
+    /// More bytes are needed to tell.
+    Unfinished,
+}
+
 /// Hands every whole frame of a journal from offset `from` on to `on_frame`, with its offset.
-///
-/// The rest of the journal is read at once: bulk reading is what makes a plan over 10^5 tasks quick.
 pub(crate) fn scan(
     path: &Path,
     writer: &WriterId,
@@ -78,43 +89,49 @@ pub(crate) fn scan(
 ) -> io::Result<Scan> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-
     let seal = Seal::of(writer);
     let mut found = Scan { resume: from, faults: Vec::new() };
-    let mut at = 0;
-    while at < bytes.len() {
-        let (offset, rest) = (from + at as u64, &bytes[at..]);
-        let length = match Header::parse(rest, seal, offset) {
-            Some(header) => {
-                let length = HEADER + header.length;
-                let Some(payload) = rest.get(HEADER..length) else {
-                    found.faults.push(Fault { offset, length: rest.len() as u64, kind: FaultKind::Torn });
-                    break;
-                };
-                if let Some(frame) = header.decode(payload) {
-                    on_frame(offset, frame);
-                    found.resume = offset + length as u64;
-                } else {
-                    found.faults.push(Fault { offset, length: length as u64, kind: FaultKind::Damaged });
-                }
-                length
+    // `bytes` lie at offset `base` of the journal; those before `at` are done with.
+    let (mut bytes, mut base, mut at) = (Vec::with_capacity(2 * CHUNK), from, 0);
+    loop {
+        let offset = base + at as u64;
+        match piece(&bytes[at..], seal, offset) {
+            Piece::Frame(length, frame) => {
+                on_frame(offset, frame);
+                at += length;
+                found.resume = base + at as u64;
             }
-            None => match distance_to_header(rest, seal, offset) {
-                Some(distance) => {
-                    found.faults.push(Fault { offset, length: distance as u64, kind: FaultKind::Damaged });
-                    distance
-                }
-                None => {
-                    found.faults.push(Fault { offset, length: rest.len() as u64, kind: FaultKind::Torn });
+            Piece::Damaged(length) => {
+                found.faults.push(Fault { offset, length: length as u64, kind: FaultKind::Damaged });
+                at += length;
+            }
+            Piece::Unfinished => {
+                bytes.drain(..at);
+                (base, at) = (offset, 0);
+                // At least doubling keeps the work linear also where a long stretch is damaged.
+                let more = CHUNK.max(bytes.len());
+                if file.by_ref().take(more as u64).read_to_end(&mut bytes)? == 0 {
                     break;
                 }
-            },
-        };
-        at += length;
+            }
+        }
+    }
+    if !bytes.is_empty() {
+        found.faults.push(Fault { offset: base, length: bytes.len() as u64, kind: FaultKind::Torn });
     }
     Ok(found)
+}
+
+fn piece(bytes: &[u8], seal: Seal, offset: u64) -> Piece {
+    if let Some(header) = Header::parse(bytes, seal, offset) {
+        let length = HEADER + header.length;
+        return match bytes.get(HEADER..length).map(|payload| header.decode(payload)) {
+            Some(Some(frame)) => Piece::Frame(length, frame),
+            Some(None) => Piece::Damaged(length),
+            None => Piece::Unfinished,
+        };
+    }
+    distance_to_header(bytes, seal, offset).map_or(Piece::Unfinished, Piece::Damaged)
 }
 
 /// How far behind the beginning of `bytes` the next valid header lies.

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::sync::PoisonError;
 
 use super::Store;
 use crate::catalog::{Copy, Place};
@@ -79,9 +78,7 @@ impl Store {
         digest: &Digest,
         mut attempt: impl FnMut(Copy) -> Result<Outcome<T>, StoreError>,
     ) -> Result<T, ReadError> {
-        self.learn_about(Kind::Object, digest);
-        let copies: Vec<Copy> =
-            self.view.read().unwrap_or_else(PoisonError::into_inner).catalog.copies(digest).collect();
+        let copies: Vec<Copy> = self.view_about(Kind::Object, digest).catalog.copies(digest).collect();
         let mut damaged = false;
         for copy in copies {
             match attempt(copy)? {
@@ -106,7 +103,7 @@ impl Store {
         place: PackPlace,
         length: u64,
     ) -> Result<Outcome<Vec<u8>>, StoreError> {
-        let writer = self.view.read().unwrap_or_else(PoisonError::into_inner).catalog.writer(place.writer).clone();
+        let writer = self.view().catalog.writer(place.writer).clone();
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
         match self.packs.read(&writer, place, &mut bytes) {
             Ok(()) if Digest::of(&bytes) == *digest => Ok(Outcome::Good(bytes)),

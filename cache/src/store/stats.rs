@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::PoisonError;
 
 use serde::Serialize;
 
@@ -55,7 +54,7 @@ impl Store {
             quarantined: count_files(&self.layout.damaged()).0,
             ..StoreStats::default()
         };
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view();
         let mut packed = 0;
         for digest in view.catalog.objects() {
             let Some(copy) = view.catalog.copies(digest).next() else { continue };

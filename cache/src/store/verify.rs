@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use serde::Serialize;
 
@@ -204,7 +203,7 @@ impl Store {
     ) -> Result<DigestMap<Vec<Copy>>, StoreError> {
         let mut faulty: DigestMap<Vec<Copy>> = DigestMap::default();
         let mut copies: Vec<(Digest, Copy)> = {
-            let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+            let view = self.view();
             let all = view.catalog.objects().flat_map(|digest| view.catalog.copies(digest).map(|copy| (*digest, copy)));
             all.collect()
         };
@@ -237,7 +236,7 @@ impl Store {
     }
 
     fn verify_records(&self, report: &mut VerifyReport, faulty: &DigestMap<Vec<Copy>>) {
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view();
         let is_lost = |object: &Digest| {
             let bad = faulty.get(object).map_or(&[][..], Vec::as_slice);
             view.catalog.copies(object).all(|copy| bad.contains(&copy))
@@ -270,7 +269,7 @@ impl Store {
     }
 
     fn locate(&self, digest: &Digest, copy: Copy) -> (PathBuf, u64) {
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view();
         match copy.place {
             Place::Pack(place) => (self.layout.pack(view.catalog.writer(place.writer), place.pack), place.offset),
             Place::Loose => (self.layout.loose(digest), 0),

@@ -149,7 +149,7 @@ impl Store {
         if bytes > MAX_RECORD {
             return Err(StoreError::RecordTooLarge { key: *key, bytes, limit: MAX_RECORD });
         }
-        self.learn_about(Kind::Record, key);
+        drop(self.view_about(Kind::Record, key));
         let record = Record { key: *key, written_ms: now_ms(), objects: objects.to_vec(), body: body.to_vec() };
         self.write(|writer| self.append(writer, Frame::Record(Arc::new(record))).map(|_| ()))
     }
@@ -185,9 +185,7 @@ impl Store {
     /// If the store can only be read, or writing fails.
     pub fn condemn(&self, digest: &Digest) -> Result<(), StoreError> {
         self.writable()?;
-        self.learn_about(Kind::Object, digest);
-        let copies: Vec<Copy> =
-            self.view.read().unwrap_or_else(PoisonError::into_inner).catalog.copies(digest).collect();
+        let copies: Vec<Copy> = self.view_about(Kind::Object, digest).catalog.copies(digest).collect();
         copies.into_iter().try_for_each(|copy| self.condemn_copy(digest, copy, None))
     }
 

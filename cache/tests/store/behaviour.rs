@@ -1,44 +1,11 @@
 //! What a caller of the store relies on.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use mctune_cache::{Digest, ReadError, Store, StoreError};
-use tempfile::{TempDir, tempdir};
 
-fn store() -> (TempDir, Store) {
-    let folder = tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store")).unwrap();
-    (folder, store)
-}
-
-fn reopen(store: Store) -> Store {
-    let root = store.root().to_owned();
-    drop(store);
-    Store::open(&root).unwrap()
-}
-
-fn large(seed: u8) -> Vec<u8> {
-    (0..3_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed).collect()
-}
-
-/// Every file below `root` with its content.
-fn snapshot(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(root).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(snapshot(&path));
-            files.insert(path, Vec::new());
-        } else {
-            files.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    files
-}
+use crate::help::{large, loose_file, overwrite, reopen, snapshot, store};
 
 #[test]
 fn objects_and_records_come_back_from_this_and_the_next_process() {
@@ -106,17 +73,6 @@ fn a_failed_export_leaves_nothing() {
     assert!(matches!(store.export(&big, &out.join("kept")), Err(ReadError::Damaged { .. })));
     assert!(matches!(store.export(&big, &out.join("other")), Err(ReadError::Missing { .. })));
     assert_eq!(snapshot(&out), BTreeMap::from([(out.join("kept"), b"before".to_vec())]));
-}
-
-fn loose_file(root: &Path) -> PathBuf {
-    let files = snapshot(&root.join("objects"));
-    files.into_iter().find(|(path, content)| path.is_file() && !content.is_empty()).unwrap().0
-}
-
-fn overwrite(path: &Path, offset: u64, bytes: &[u8]) {
-    use std::os::unix::fs::{FileExt, PermissionsExt};
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
-    fs::File::options().write(true).open(path).unwrap().write_all_at(bytes, offset).unwrap();
 }
 
 #[test]
