@@ -57,7 +57,7 @@ pub fn load_file(
         let report = Report { errors: vec![problem], ..Report::default() };
         let mut sources = Sources::default();
         sources.add(path.display().to_string(), String::new());
-        report.diagnostics(&sources)
+        report.into_errors(&sources)
     };
     let bytes = std::fs::read(path)
         .map_err(|error| alone(Problem::nowhere(format!("cannot read `{}`: {error}", path.display()))))?;
@@ -86,10 +86,10 @@ pub fn load(
     let mut report = Report::default();
     let file = sources.add(source.path.display().to_string(), source.text.trim_start_matches('\u{feff}'));
     let Some(mut read) = read(&source.text, file, profile, overrides, registry, &mut sources, &mut report) else {
-        return Err(report.diagnostics(&sources));
+        return Err(report.into_errors(&sources));
     };
     if report.failed() {
-        return Err(report.diagnostics(&sources));
+        return Err(report.into_errors(&sources));
     }
     let pipeline = Pipeline {
         name: std::mem::take(&mut read.name),
@@ -127,6 +127,7 @@ fn read(
 ) -> Option<Understood> {
     let text = text.trim_start_matches('\u{feff}');
     let parsed = yaml::parse(text, yaml::Origin { source: file, indent: 0 });
+    let sound = parsed.problems.is_empty();
     parsed.problems.into_iter().for_each(|problem| report.error(problem));
     if parsed.stopped {
         return None;
@@ -135,6 +136,10 @@ fn read(
     let mut mentioned = Vec::new();
     parsed.root.iter().for_each(|root| params::mentioned(root, &mut mentioned));
     change(&mut document, profile, overrides, sources, report)?;
+    if !sound {
+        // Parts of the file are left out, so that what follows would complain about their absence.
+        return None;
+    }
 
     let mut params = Params::new(document.params.clone());
     let resolved = params.resolved(report);

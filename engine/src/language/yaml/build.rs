@@ -101,7 +101,7 @@ impl Builder {
             return Err(Problem::at(self.span(at, at), format!("more than {MAX_DEPTH} levels of lists and maps")));
         }
         // Block collections start with an event of no width in front of their first element.
-        self.stack.push(Open { start: at, anchor, flow: at.len() == 1, content });
+        self.stack.push(Open { start: at, anchor, flow: at.len() > 0, content });
         Ok(())
     }
 
