@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::axes::Axes;
+use super::axes::{Axes, Shape};
 use super::names;
 use super::problem::{Problem, Report};
 use super::source::Span;
@@ -100,6 +100,11 @@ fn prepare(
     place: &Place<'_>,
 ) -> Result<Vec<Output>, Vec<Problem>> {
     let mut value = template.render(bindings, &|| 0);
+    if !place.is_walked()
+        && let Ok(prepared) = kind.prepare(&value)
+    {
+        return Ok(prepared.outputs);
+    }
     let misfits = schema::remove_misfits(schema, &mut value);
     let mut problems: Vec<Problem> = misfits.iter().map(|misfit| place.misfit(kind.name(), misfit)).collect();
     let told = |error: &ParamError| {
@@ -124,6 +129,17 @@ fn prepare(
 }
 
 impl Place<'_> {
+    /// Whether the parameters have to be held against the schema even if their kind takes them: where their form may
+    /// differ from what was seen before. Points and numbers only differ in values.
+    fn is_walked(&self) -> bool {
+        let first = self.bindings.iter().all(|(_, index)| *index == 0);
+        first
+            || self
+                .bindings
+                .iter()
+                .any(|(axis, _)| self.axes.get(*axis).is_some_and(|info| info.shape == Shape::Records))
+    }
+
     fn misfit(&self, kind: &str, misfit: &schema::Misfit) -> Problem {
         let path = &misfit.path;
         let schema::Fault::Unknown { known } = &misfit.fault else {

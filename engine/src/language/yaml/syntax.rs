@@ -37,7 +37,11 @@ fn tab_near(lines: &[&str], origin: Origin, line: u32) -> Option<Span> {
 
 fn in_brackets(span: Span, open: Span, here: Option<char>, info: &str) -> Option<Problem> {
     let opened = "the bracket opens here";
-    if info.contains("quoted") || info.contains("anchor") || info.contains("unexpected character") {
+    if info.contains("recursion")
+        || info.contains("quoted")
+        || info.contains("anchor")
+        || info.contains("unexpected character")
+    {
         return None;
     }
     if here == Some(',') {
@@ -83,7 +87,9 @@ fn colon(lines: &[&str], span: Span, info: &str) -> Option<Problem> {
 
 fn outside(span: Span, info: &str) -> Problem {
     let said = |message: &str, hint: &str| Problem::at(span, message).hint(hint);
-    if info.contains("mapping values are not allowed") {
+    if info.contains("recursion") {
+        said("too many levels of lists and maps", "a pipeline needs only a few: look for brackets that are not closed")
+    } else if info.contains("mapping values are not allowed") {
         let hint = "put text that contains `: ` in quotes, and check the indentation of this line and the one before";
         said("a `:` where no key can stand", hint)
     } else if info.contains("escape") {
