@@ -4,11 +4,15 @@
 //! science (`fit/`: slices in, slices out, no engine).
 
 pub mod density;
+pub mod figure;
 pub mod fit;
+pub mod generate;
 pub mod model;
+pub mod report;
 pub mod sample;
 pub mod summarize;
 
+use mctune_engine::command::Command;
 use mctune_engine::registry::Registry;
 use mctune_engine::stage::ArtifactType;
 
@@ -24,9 +28,11 @@ pub const FIT: ArtifactType = ArtifactType("fit");
 pub const SUMMARY: ArtifactType = ArtifactType("summary");
 /// A self-contained HTML page (`report.html`).
 pub const PAGE: ArtifactType = ArtifactType("page");
+/// Figures of a page: a folder of SVG files, each with its data as CSV.
+pub const FIGURES: ArtifactType = ArtifactType("figures");
 
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new()
+    Registry::new().with(Command).with(fit::Fit).with(generate::Generate::default()).with(report::Report)
 }

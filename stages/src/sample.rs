@@ -1,8 +1,17 @@
-//! A sample: what a detector (or its simulation) saw from each calibration source.
+//! A sample: what a detector (or its simulation) saw from each calibration source, its histogram, and its file.
+//!
+//! Knows nothing of physics: where the entries come from and what is done with them is told elsewhere.
+
+mod bins;
+mod error;
+mod format;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use bins::Bins;
+pub use error::SampleError;
 
 /// Spectra of one or several sources taken under the same conditions.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,18 +42,138 @@ pub enum Entries {
     Values(Vec<f64>),
 }
 
-/// Equal-width bins of the observable x = NPE / 1000 (kNPE).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Bins {
-    /// Lower edge of the first bin, kNPE.
-    pub low: f64,
-    /// Bin width, kNPE.
-    pub width: f64,
-    /// Number of bins.
-    pub count: usize,
+/// Photo-electrons per unit of the observable x (kNPE).
+const NPE_PER_KNPE: f64 = 1000.0;
+/// Representative of the cell [n, n+1) is its middle, n + 0.5 NPE.
+const CELL_MIDDLE_NPE: f64 = 0.5;
+
+impl Sample {
+    /// The spectrum of `source`, if the sample has one.
+    #[must_use]
+    pub fn spectrum(&self, source: &str) -> Option<&Spectrum> {
+        self.spectra.iter().find(|spectrum| spectrum.source == source)
+    }
+
+    /// Events of all sources together.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.spectra.iter().map(|spectrum| spectrum.events).sum()
+    }
+
+    /// The sample as a Parquet file: columns `source`, `n` (cells) or `npe` (values), `count`; truth and events in the
+    /// file's metadata. Equal samples give equal bytes.
+    ///
+    /// # Errors
+    /// If it mixes cells and values, names a source twice, or holds numbers the format cannot express.
+    pub fn to_parquet(&self) -> Result<Vec<u8>, SampleError> {
+        format::write(self)
+    }
+
+    /// Reads a Parquet file written by [`Self::to_parquet`], or by another program with the same columns.
+    ///
+    /// # Errors
+    /// If the bytes are damaged, truncated, of another layout, or contradict themselves.
+    pub fn from_parquet(bytes: &[u8]) -> Result<Self, SampleError> {
+        format::read(bytes)
+    }
 }
 
-impl Bins {
-    /// The study's binning: 800 bins of 0.02 kNPE from 0.4 to 16.4 kNPE (arXiv:2507.23297).
-    pub const STUDY: Self = Self { low: 0.4, width: 0.02, count: 800 };
+impl Spectrum {
+    /// Number of entries, inside and outside any window.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        match &self.entries {
+            Entries::Cells(cells) => cells.iter().map(|&(_, count)| u64::from(count)).sum(),
+            Entries::Values(values) => values.len() as u64,
+        }
+    }
+
+    /// Distinct entries with their multiplicities, ascending: (x in kNPE, multiplicity). Cells are represented by their
+    /// middle, x = (n + 0.5)/1000.
+    pub fn weighted(&self) -> impl Iterator<Item = (f64, u32)> {
+        let (cells, values): (&[(u32, u32)], &[f64]) = match &self.entries {
+            Entries::Cells(cells) => (cells, &[]),
+            Entries::Values(values) => (&[], values),
+        };
+        let middle = |&(n, count): &(u32, u32)| ((f64::from(n) + CELL_MIDDLE_NPE) / NPE_PER_KNPE, count);
+        cells.iter().map(middle).chain(values.iter().map(|npe| (npe / NPE_PER_KNPE, 1)))
+    }
+
+    /// Every entry by itself, ascending, in kNPE (`get --as events`).
+    pub fn each(&self) -> impl Iterator<Item = f64> {
+        self.weighted().flat_map(|(x, count)| std::iter::repeat_n(x, count as usize))
+    }
+
+    /// Mean of all entries in kNPE; `None` without entries.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        let total = self.total();
+        let sum: f64 = self.weighted().map(|(x, count)| x * f64::from(count)).sum();
+        (total > 0).then(|| sum / total as f64)
+    }
+
+    /// Entries per bin; what lies outside the bins is dropped.
+    #[must_use]
+    pub fn histogram(&self, bins: &Bins) -> Vec<u64> {
+        let mut histogram = vec![0; bins.count];
+        for (x, count) in self.weighted() {
+            if let Some(bin) = bins.index(x) {
+                histogram[bin] += u64::from(count);
+            }
+        }
+        histogram
+    }
+
+    /// Number of entries inside the bins.
+    #[must_use]
+    pub fn entries_in(&self, bins: &Bins) -> u64 {
+        self.weighted().filter(|&(x, _)| bins.index(x).is_some()).map(|(_, count)| u64::from(count)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(cells: &[(u32, u32)]) -> Spectrum {
+        Spectrum { source: "Cs137".into(), events: 10, entries: Entries::Cells(cells.to_vec()) }
+    }
+
+    #[test]
+    fn a_bin_holds_exactly_its_twenty_cells() {
+        for bin in 0..Bins::STUDY.count {
+            let first = 400 + 20 * u32::try_from(bin).unwrap();
+            let mut expected = vec![0; Bins::STUDY.count];
+            expected[bin] = 20;
+            let spectrum = cells(&(first..first + 20).map(|n| (n, 1)).collect::<Vec<_>>());
+            assert_eq!(spectrum.histogram(&Bins::STUDY), expected, "bin {bin}");
+        }
+        assert_eq!(cells(&[(399, 5), (16_400, 7)]).entries_in(&Bins::STUDY), 0);
+    }
+
+    #[test]
+    fn values_fall_into_half_open_bins() {
+        let npe = vec![399.999, 400.0, 419.999, 420.0, 16_399.999, 16_400.0];
+        let spectrum = Spectrum { source: "data".into(), events: 6, entries: Entries::Values(npe) };
+        let histogram = spectrum.histogram(&Bins::STUDY);
+        assert_eq!((histogram[0], histogram[1], histogram[799]), (2, 1, 1));
+        assert_eq!(spectrum.entries_in(&Bins::STUDY), 4);
+        assert_eq!(spectrum.total(), 6);
+    }
+
+    #[test]
+    fn every_edge_belongs_to_the_bin_it_opens() {
+        for bin in 0..800 {
+            let npe = f64::from(400 + 20 * bin);
+            assert_eq!(Bins::STUDY.index(npe / 1000.0), Some(bin as usize));
+        }
+    }
+
+    #[test]
+    fn mean_and_events_weight_by_multiplicity() {
+        let spectrum = cells(&[(999, 3), (1001, 1)]);
+        assert!((spectrum.mean().unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!(spectrum.each().collect::<Vec<_>>(), [0.9995, 0.9995, 0.9995, 1.0015]);
+        assert_eq!(cells(&[]).mean(), None);
+    }
 }

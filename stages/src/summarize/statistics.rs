@@ -27,8 +27,8 @@ pub struct FitRow {
     pub valid: bool,
     /// Per parameter: name, value, error, truth, pull.
     pub parameters: Vec<crate::fit::result::FittedParameter>,
-    /// Sum over parameters of the residual contracted with the inverse covariance (chi-square with one degree of
-    /// freedom per parameter), where the truth is known.
+    /// r' C^-1 r of the residuals r = value - truth with the fit's covariance C: chi-square with one degree of freedom
+    /// per parameter. Absent where truth or covariance are.
     pub chi2: Option<f64>,
 }
 
@@ -41,9 +41,11 @@ pub struct Group {
     pub fits: u64,
     /// Fits left out because they are not valid.
     pub invalid: u64,
+    /// Those among the invalid ones that stopped at a limit of a parameter.
+    pub at_limit: u64,
     /// Statistics by parameter.
     pub parameters: Vec<ParameterStatistics>,
-    /// Sum of the fits' chi2 against the truth.
+    /// Sum of the fits' chi2 against the truth; absent where no fit has a truth.
     pub chi2: Option<f64>,
     /// Its degrees of freedom.
     pub degrees_of_freedom: u64,
@@ -51,23 +53,24 @@ pub struct Group {
     pub probability: Option<f64>,
 }
 
-/// Statistics of one parameter over a group of fits.
+/// Statistics of one parameter over the valid fits of a group. What is not defined (a spread of one fit, a bias
+/// without a truth) is absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ParameterStatistics {
     /// Name of the parameter.
     pub name: String,
-    /// Mean of value - truth, and its standard error.
-    pub bias: f64,
+    /// Mean of value - truth.
+    pub bias: Option<f64>,
     /// Standard error of the mean bias.
-    pub bias_error: f64,
+    pub bias_error: Option<f64>,
     /// Median of value - truth.
-    pub median_bias: f64,
+    pub median_bias: Option<f64>,
     /// Standard deviation of value - truth (of value, where there is no truth).
-    pub spread: f64,
+    pub spread: Option<f64>,
     /// Median of the estimated errors.
-    pub median_error: f64,
+    pub median_error: Option<f64>,
     /// Mean of the pulls.
-    pub pull_mean: f64,
+    pub pull_mean: Option<f64>,
     /// Standard deviation of the pulls.
-    pub pull_spread: f64,
+    pub pull_spread: Option<f64>,
 }

@@ -1,0 +1,134 @@
+//! The stage kind `report`: one self-contained HTML page, and its figures as files.
+//!
+//! What the page shows follows from the inputs alone: no times, hosts or campaign digest. Those belong to a run and are
+//! joined by [`insert_run_facts`] when the page is written out.
+
+pub mod compose;
+pub mod content;
+pub mod fits;
+mod inputs;
+pub mod labels;
+pub mod page;
+pub mod pulls;
+pub mod recovery;
+pub mod single;
+pub mod spectra;
+pub mod statistics;
+pub mod summary;
+pub mod training;
+
+use std::collections::BTreeMap;
+
+use mctune_engine::stage::{Arity, Output, ParamError, Slot, Slots, Stage, StageError, TaskContext};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, SAMPLE, SUMMARY};
+use compose::Options;
+use labels::Labels;
+use page::Page;
+
+pub use page::insert_run_facts;
+
+/// The stage kind `report`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Report;
+
+/// Parameters of `report`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportParams {
+    /// Title of the page.
+    pub title: String,
+    /// What the campaign is about; an empty line starts a new paragraph.
+    pub description: String,
+    /// Most spectra of one stage to show over each other, evenly chosen from first to last: 1 to 6.
+    #[schemars(range(min = 1, max = 6))]
+    pub points: usize,
+    /// Most rows of a table of fits; its CSV has all of them.
+    #[schemars(range(min = 1))]
+    pub max_rows: usize,
+    /// Units by parameter name, `^{..}` raises; those of kB and Y are known.
+    pub units: BTreeMap<String, String>,
+}
+
+impl Default for ReportParams {
+    fn default() -> Self {
+        Self {
+            title: "Campaign report".into(),
+            description: String::new(),
+            points: 3,
+            max_rows: 200,
+            units: BTreeMap::new(),
+        }
+    }
+}
+
+impl Stage for Report {
+    type Params = ReportParams;
+    const KIND: &'static str = "report";
+    const VERSION: u32 = 1;
+    const SUMMARY: &'static str = "Writes one self-contained HTML page with figures and tables of a campaign";
+
+    fn slots(&self) -> Slots {
+        let slot = |name, accepts, doc| Slot { name, accepts, arity: Arity::OptionalMany, doc };
+        Slots::Declared(vec![
+            slot("spectra", SAMPLE, "Samples of which a few are shown, stage by stage."),
+            slot("model", MODEL, "Estimators whose densities are drawn over the spectra."),
+            slot("curve", CURVE, "Learning curves."),
+            slot("fits", FIT, "Fits; those of one stage are shown together."),
+            slot("summary", SUMMARY, "Tables of bias, spread and pulls."),
+        ])
+    }
+
+    fn outputs(&self, _params: &Self::Params) -> Vec<Output> {
+        vec![Output::new("page", PAGE, "report.html"), Output::new("figures", FIGURES, "figures")]
+    }
+
+    fn check(&self, params: &Self::Params) -> Vec<ParamError> {
+        let mut faults = Vec::new();
+        if !(1..=6).contains(&params.points) {
+            let fault = ParamError::at("points", format!("must be 1 to 6, not {}", params.points));
+            faults.push(fault.hint("more spectra over each other cannot be told apart"));
+        }
+        if params.max_rows == 0 {
+            faults.push(ParamError::at("max_rows", "must be at least 1"));
+        }
+        faults
+    }
+
+    fn run(&self, params: &Self::Params, context: &mut TaskContext<'_>) -> Result<(), StageError> {
+        let content = inputs::read(context, params.points)?;
+        let options = Options {
+            title: params.title.clone(),
+            description: params.description.clone(),
+            labels: Labels::new(&params.units),
+            max_rows: params.max_rows,
+        };
+        context.progress(0.8, "drawing");
+        let page = compose::page(&content, &options);
+        let html = page.html().map_err(|error| StageError::failed(format!("the page cannot be written: {error}")))?;
+        context.write("page", html.as_bytes())?;
+        let files = figure_files(&page);
+        let listed: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+        context.write_tree("figures", &listed)
+    }
+}
+
+/// Each figure as SVG and CSV, each table that has one as CSV; by file name.
+fn figure_files(page: &Page) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for section in &page.sections {
+        for figure in section.figures() {
+            files.insert(format!("{}.svg", figure.name), figure.standalone_svg());
+            files.insert(format!("{}.csv", figure.name), figure.csv());
+        }
+        files.extend(section.tables().map(|(name, csv)| (format!("{name}.csv"), csv.to_owned())));
+    }
+    files
+}
+
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod tests;

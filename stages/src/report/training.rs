@@ -1,0 +1,186 @@
+//! Learning curves: loss and distances against epoch, the kept epoch marked.
+
+use super::content::{Curve, CurveRow};
+use super::labels::slug;
+use super::page::{Block, Grade, Row, Section, Shown, Table, Verdict};
+use crate::figure::number::significant;
+use crate::figure::{Axis, Colour, Figure, Mark, Panel, Point, Series, Stroke, Symbol};
+
+/// Metrics that have a panel, with their labels; the others stand in the table.
+const PANELS: [(&str, &str); 2] = [("loss", "loss"), ("d2", "d_{2} [kNPE^{1/2}]")];
+/// Up to this many epochs, each has a point.
+const POINTS: usize = 40;
+
+/// Reads `curve.csv`; what is no number becomes NaN and leaves a gap.
+///
+/// # Errors
+/// If it is no CSV with the columns `epoch`, `set`, `metric` and `value`.
+pub fn parse(bytes: &[u8]) -> Result<Vec<CurveRow>, csv::Error> {
+    csv::Reader::from_reader(bytes).deserialize().collect()
+}
+
+/// The section of all curves; none without curves.
+#[must_use]
+pub fn section(curves: &[Curve]) -> Option<Section> {
+    if curves.is_empty() {
+        return None;
+    }
+    let figures = curves.iter().map(|curve| Shown { figure: figure(curve), caption: caption(curve) }).collect();
+    let mut blocks = vec![Block::Figures(figures)];
+    blocks.extend(table(curves).map(Block::Table));
+    Some(Section::new("training", "Training", blocks))
+}
+
+/// One line on each training.
+#[must_use]
+pub fn verdict(curve: &Curve) -> Option<Verdict> {
+    let best = curve.best_epoch?;
+    let last = curve.rows.iter().map(|row| row.epoch).max()?;
+    let distances: Vec<String> = curve
+        .rows
+        .iter()
+        .filter(|row| row.epoch == best && row.metric == "d2")
+        .map(|row| format!("{} ({})", significant(row.value, 3), row.set))
+        .collect();
+    let distances =
+        if distances.is_empty() { String::new() } else { format!("; d_{{2}} there: {}", distances.join(", ")) };
+    let text = format!("Training {}: best epoch {best} of {last}{distances}.", curve.origin.series());
+    Some(Verdict { grade: Grade::Neutral, text })
+}
+
+fn caption(curve: &Curve) -> String {
+    let explanation = "Mean loss over the training set, and distance d_{2} between distribution functions on the \
+                       validation sets.";
+    match curve.best_epoch {
+        Some(epoch) => format!("{explanation} Dashed: epoch {epoch}, whose weights were kept."),
+        None => explanation.to_owned(),
+    }
+}
+
+fn figure(curve: &Curve) -> Figure {
+    let sets = sets(&curve.rows);
+    let mut panels = Vec::new();
+    for (metric, label) in PANELS {
+        let mut series: Vec<Series> = Vec::new();
+        let mut values = Vec::new();
+        for (index, set) in sets.iter().enumerate() {
+            let mut points: Vec<(f64, f64)> = curve
+                .rows
+                .iter()
+                .filter(|row| row.metric == metric && row.set == **set)
+                .map(|row| (row.epoch as f64, row.value))
+                .collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            if !points.is_empty() {
+                values.extend(points.iter().map(|point| point.1));
+                series.extend(line(set, Colour::nth(index), points));
+            }
+        }
+        if !series.is_empty() {
+            if let Some(epoch) = curve.best_epoch {
+                series.insert(0, Series::new("kept epoch", Colour::Faint, Mark::Moment(epoch as f64)));
+            }
+            panels.push(Panel::new(if panels.is_empty() { 150.0 } else { 130.0 }, axis(label, &values), series));
+        }
+    }
+    let name = curve.origin.series();
+    Figure {
+        name: slug(&format!("training-{name}")),
+        title: format!("Learning curve of {name}"),
+        description: format!("Loss and validation distance of {name} against epoch"),
+        width: 480.0,
+        x: Axis::linear("epoch"),
+        panels,
+    }
+}
+
+/// A line, with points on it as long as they can be told apart.
+fn line(set: &str, colour: Colour, points: Vec<(f64, f64)>) -> Vec<Series> {
+    let few = points.len() <= POINTS;
+    let dots = points.iter().map(|(x, y)| Point::with_error(*x, *y, 0.0)).collect();
+    let mut series = vec![Series::new(set, colour, Mark::Line { points, stroke: Stroke::Solid })];
+    if few {
+        series.push(Series::new(set, colour, Mark::Points { points: dots, symbol: Symbol::Dot }).hidden());
+    }
+    series
+}
+
+/// Logarithmic where values span more than a factor of ten.
+fn axis(label: &str, values: &[f64]) -> Axis {
+    let positive: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let low = positive.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = positive.iter().copied().fold(0.0, f64::max);
+    if low > 0.0 && high > 10.0 * low { Axis::log(label) } else { Axis::linear(label) }
+}
+
+/// Every metric at the kept epoch (the last one where none is known).
+fn table(curves: &[Curve]) -> Option<Table> {
+    let rows: Vec<&CurveRow> = curves.iter().flat_map(|curve| &curve.rows).collect();
+    let mut metrics: Vec<&str> = Vec::new();
+    for row in &rows {
+        if !metrics.contains(&row.metric.as_str()) {
+            metrics.push(&row.metric);
+        }
+    }
+    let mut table_rows = Vec::new();
+    for curve in curves {
+        let epoch = curve.best_epoch.or_else(|| curve.rows.iter().map(|row| row.epoch).max())?;
+        for set in sets(&curve.rows) {
+            let mut cells = vec![curve.origin.series(), set.to_owned(), epoch.to_string()];
+            for metric in &metrics {
+                let row = curve.rows.iter().find(|row| row.epoch == epoch && row.set == set && row.metric == *metric);
+                cells.push(row.map_or_else(String::new, |row| significant(row.value, 4)));
+            }
+            table_rows.push(Row::from(cells));
+        }
+    }
+    let head = ["training", "set", "epoch"].into_iter().chain(metrics);
+    Some(Table {
+        name: "training".into(),
+        caption: "Distances at the kept epoch".into(),
+        head: head.map(str::to_owned).collect(),
+        rows: table_rows,
+        texts: 2,
+        folded: true,
+        ..Table::default()
+    })
+}
+
+/// Sets, in order of appearance.
+fn sets(rows: &[CurveRow]) -> Vec<&str> {
+    let mut sets: Vec<&str> = Vec::new();
+    for row in rows {
+        if !sets.contains(&row.set.as_str()) {
+            sets.push(&row.set);
+        }
+    }
+    sets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::content::Origin;
+    use super::*;
+
+    fn row(epoch: u64, set: &str, metric: &str, value: f64) -> CurveRow {
+        CurveRow { epoch, set: set.into(), metric: metric.into(), value }
+    }
+
+    #[test]
+    fn a_curve_that_diverged_is_still_drawn() {
+        let rows =
+            vec![row(1, "training", "loss", 0.5), row(2, "training", "loss", f64::NAN), row(2, "grid", "d2", 0.01)];
+        let curve =
+            Curve { origin: Origin { stage: "surrogate".into(), ..Origin::default() }, rows, best_epoch: Some(2) };
+        let section = section(std::slice::from_ref(&curve)).unwrap();
+        assert_eq!(section.figures().next().unwrap().panels.len(), 2);
+        assert_eq!(verdict(&curve).unwrap().text, "Training surrogate: best epoch 2 of 2; d_{2} there: 0.01 (grid).");
+    }
+
+    #[test]
+    fn an_empty_curve_is_no_error() {
+        assert!(section(&[]).is_none());
+        let section = section(&[Curve::default()]).unwrap();
+        assert!(section.figures().next().unwrap().panels.is_empty());
+    }
+}
