@@ -53,22 +53,29 @@ pub fn load_file(
     overrides: &[String],
     registry: &Registry,
 ) -> Result<Pipeline, Diagnostics> {
-    let alone = |problem: Problem| {
-        let report = Report { errors: vec![problem], ..Report::default() };
+    let name = path.display().to_string();
+    let alone = |text: &str, problem: Problem| {
         let mut sources = Sources::default();
-        sources.add(path.display().to_string(), String::new());
-        report.diagnostics(&sources)
+        sources.add(&name, text);
+        Report { errors: vec![problem], ..Report::default() }.into_errors(&sources)
     };
-    let bytes = std::fs::read(path)
-        .map_err(|error| alone(Problem::nowhere(format!("cannot read `{}`: {error}", path.display()))))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| alone("", Problem::nowhere(format!("cannot read `{name}`: {error}"))))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let message = format!("`{}` is not UTF-8 text: line {line} has a byte that cannot be read", path.display());
-        alone(Problem::nowhere(message).hint("save the file as UTF-8"))
+        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let text = String::from_utf8_lossy(error.as_bytes());
+        alone(&text, Problem::at(end_of(&good), "this is not UTF-8 text").hint("save the file as UTF-8"))
     })?;
     let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     load(Source::new(path, text), base, profile, overrides, registry)
+}
+
+/// The place behind `text`, in the first source.
+fn end_of(text: &str) -> Span {
+    let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let line = text.rsplit('\n').next().unwrap_or("");
+    let lines = text.split('\n').count();
+    Span { source: SourceId(0), line: narrow(lines), column: narrow(line.chars().count() + 1), length: 1 }
 }
 
 /// Reads a pipeline from a text. `base` is the folder where its relative paths start.
@@ -86,10 +93,10 @@ pub fn load(
     let mut report = Report::default();
     let file = sources.add(source.path.display().to_string(), source.text.trim_start_matches('\u{feff}'));
     let Some(mut read) = read(&source.text, file, profile, overrides, registry, &mut sources, &mut report) else {
-        return Err(report.diagnostics(&sources));
+        return Err(report.into_errors(&sources));
     };
     if report.failed() {
-        return Err(report.diagnostics(&sources));
+        return Err(report.into_errors(&sources));
     }
     let pipeline = Pipeline {
         name: std::mem::take(&mut read.name),
@@ -127,6 +134,7 @@ fn read(
 ) -> Option<Understood> {
     let text = text.trim_start_matches('\u{feff}');
     let parsed = yaml::parse(text, yaml::Origin { source: file, indent: 0 });
+    let sound = parsed.problems.is_empty();
     parsed.problems.into_iter().for_each(|problem| report.error(problem));
     if parsed.stopped {
         return None;
@@ -135,6 +143,10 @@ fn read(
     let mut mentioned = Vec::new();
     parsed.root.iter().for_each(|root| params::mentioned(root, &mut mentioned));
     change(&mut document, profile, overrides, sources, report)?;
+    if !sound {
+        // Parts of the file are left out, so that what follows would complain about their absence.
+        return None;
+    }
 
     let mut params = Params::new(document.params.clone());
     let resolved = params.resolved(report);

@@ -162,8 +162,12 @@ fn expand(entry: &Entry) -> Result<Expanded, Problem> {
         return written(name, node, items);
     }
     let Some(entries) = node.entries() else {
-        let span = if node.is_null() { entry.key_span } else { node.span };
-        return Err(Problem::at(span, format!("axis `{name}` is {}", node.describe())).hint(FORMS));
+        let problem = if node.is_null() {
+            Problem::at(entry.key_span, format!("axis `{name}` has no values"))
+        } else {
+            Problem::at(node.span, format!("axis `{name}` should be a list or a map, but is {}", node.describe()))
+        };
+        return Err(problem.hint(FORMS));
     };
     let [form] = entries else {
         let problem = Problem::at(entry.key_span, format!("axis `{name}` should have exactly one form"));
@@ -198,6 +202,8 @@ fn written(name: &str, node: &Node, items: &[Node]) -> Result<Expanded, Problem>
     }
     let elements = if first.as_text().is_some() {
         items.iter().map(|item| label(name, item, first)).collect::<Result<_, _>>()?
+    } else if let Some(text) = items.iter().find(|item| item.as_text().is_some()) {
+        return Err(mixed(name, text, first));
     } else {
         numbers::listed(items, &format!("axis `{name}`"))?.into_iter().map(scalar).collect()
     };
@@ -223,8 +229,8 @@ fn check_label(axis: &str, span: Span, text: &str) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::at(span, format!("\"{}\" cannot be an element of axis `{axis}`", text.escape_debug())).hint(
-        "elements become parts of task names: not empty, and without commas, equal signs, square brackets and spaces \
-         around; give the text as a field of a named record: `[{name: short, text: \"...\"}]`",
+        "elements become parts of task names, where commas, equal signs, square brackets and outer spaces have no place; \
+         use a named record: `[{name: short, text: \"...\"}]`",
     ))
 }
 

@@ -36,8 +36,8 @@ impl Changes {
             report.take(fields::text(&description.value, "`description`"));
         }
         let known = ["description", "params", "axes", "stages"];
-        fields::refuse_unknown(entries, &format!("of {what}"), &known, report);
-        Self::read(entries, &what, report)
+        let entries = fields::known(entries, &format!("of {what}"), &known, report);
+        Self::read(&entries, &what, report)
     }
 
     fn read(entries: &[Entry], what: &str, report: &mut Report) -> Self {

@@ -53,7 +53,7 @@ pub struct Diagnostic {
     pub hint: Option<String>,
 }
 
-/// Why a pipeline is refused: one or more errors, in file order, then warnings.
+/// Why a pipeline is refused: one or more errors, in the order of the file, those of overrides last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Diagnostics(pub Vec<Diagnostic>);

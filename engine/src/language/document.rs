@@ -53,7 +53,7 @@ pub(crate) fn read(root: Option<&Node>, file: SourceId, report: &mut Report) -> 
     };
     let entries = report.take(fields::map(root, "a pipeline"))?;
     report.take(version(entries, start))?;
-    fields::refuse_unknown(entries, "of a pipeline", &FIELDS, report);
+    let entries = &*fields::known(entries, "of a pipeline", &FIELDS, report);
     let name = match fields::find(entries, "name") {
         Some(entry) => report.take(fields::text(&entry.value, "`name`").map(str::to_owned)),
         None => {
@@ -72,8 +72,9 @@ pub(crate) fn read(root: Option<&Node>, file: SourceId, report: &mut Report) -> 
         report.error(Problem::at(axis.key_span, message).hint(format!("`${{{}...}}` has a meaning already", axis.key)));
     }
     let stages = section(entries, "stages", "a stage", report);
-    if stages.is_empty() {
-        let span = entries.iter().find(|entry| &*entry.key == "stages").map_or(start, |entry| entry.key_span);
+    let written = entries.iter().find(|entry| &*entry.key == "stages");
+    if stages.is_empty() && written.is_none_or(|entry| fields::map(&entry.value, "").is_ok()) {
+        let span = written.map_or(start, |entry| entry.key_span);
         report.error(Problem::at(span, "the pipeline has no stages").hint("add one below `stages:`"));
     }
     let stages = stages.iter().filter_map(|entry| stage(entry, report)).collect();
@@ -105,13 +106,16 @@ fn version(entries: &[Entry], start: Span) -> Result<(), Problem> {
 fn section(entries: &[Entry], name: &str, what: &str, report: &mut Report) -> Vec<Entry> {
     let Some(section) = fields::find(entries, name) else { return Vec::new() };
     let found = report.take(fields::map(&section.value, &format!("`{name}`"))).unwrap_or_default();
-    found.iter().filter(|entry| report.take(fields::check_name(entry, what)).is_some()).cloned().collect()
+    for entry in found {
+        report.take(fields::check_name(entry, what));
+    }
+    found.to_vec()
 }
 
 fn stage(entry: &Entry, report: &mut Report) -> Option<StageText> {
     let name = &entry.key;
     let entries = report.take(fields::map(&entry.value, &format!("stage `{name}`")))?;
-    fields::refuse_unknown(entries, &format!("of stage `{name}`"), &STAGE_FIELDS, report);
+    let entries = &*fields::known(entries, &format!("of stage `{name}`"), &STAGE_FIELDS, report);
     let value = |key: &str| fields::find(entries, key).map(|entry| entry.value.clone());
     let with = match value("with") {
         None => Vec::new(),

@@ -15,12 +15,23 @@ pub(crate) fn map<'n>(node: &'n Node, what: &str) -> Result<&'n [Entry], Problem
     node.entries().ok_or_else(|| Problem::at(node.span, format!("{what} should be a map, but is {}", node.describe())))
 }
 
-/// Reports entries that are not among `known`.
-pub(crate) fn refuse_unknown(entries: &[Entry], what: &str, known: &[&str], report: &mut Report) {
-    for entry in entries.iter().filter(|entry| !known.contains(&&*entry.key)) {
+/// The entries among `known`; the others are reported. A misspelt one counts as what was meant, so that its absence
+/// leads to no further messages.
+pub(crate) fn known(entries: &[Entry], what: &str, known: &[&str], report: &mut Report) -> Vec<Entry> {
+    let mut found = Vec::new();
+    for entry in entries {
+        if known.contains(&&*entry.key) {
+            found.push(entry.clone());
+            continue;
+        }
         let hint = names::suggest(&entry.key, "fields here", known.iter().copied());
         report.error(Problem::at(entry.key_span, format!("unknown field `{}` {what}", entry.key)).hint(hint));
+        let meant = names::near(&entry.key, known.iter().copied());
+        if let Some(meant) = meant.filter(|meant| entries.iter().all(|entry| &*entry.key != *meant)) {
+            found.push(Entry { key: meant.into(), ..entry.clone() });
+        }
     }
+    found
 }
 
 /// The value of an entry, unless it is missing or nothing is written behind it.

@@ -101,7 +101,10 @@ fn slot(draft: &Draft, entry: &Entry, report: &mut Report) -> Option<Option<Slot
                 return Some(Some(slot.clone()));
             }
             let message = format!("stage kind `{}` has no input `{}`", kind.name(), entry.key);
-            let hint = names::suggest(&entry.key, "inputs", slots.iter().map(|slot| slot.name));
+            let hint = match slots.as_slice() {
+                [] => format!("`{}` takes no inputs: remove the line", kind.name()),
+                slots => names::suggest(&entry.key, "inputs", slots.iter().map(|slot| slot.name)),
+            };
             report.error(Problem::at(entry.key_span, message).hint(hint));
             None
         }
@@ -129,7 +132,7 @@ fn sources(
                 format!("input `{}` takes `{}` of stage `{}` twice", entry.key, source.artifact, source.stage);
             report.error(Problem::at(link.span, message).note(*first, "first taken here").hint("remove one of them"));
         }
-        if let Some(slot) = single {
+        if let (Some(slot), [_]) = (single, links) {
             report.take(check_single(consumer, producer, slot, link));
         }
         sources.push((source, link.span));
@@ -235,7 +238,7 @@ fn refuse_cycles(drafts: &[Draft], edges: &[Vec<(usize, Span)>], report: &mut Re
             path.push((start, 0));
         }
         while let Some((at, next)) = path.last_mut() {
-            let Some((producer, span)) = edges[*at].get(*next).copied() else {
+            let Some((producer, _)) = edges[*at].get(*next).copied() else {
                 state[*at] = State::Done;
                 path.pop();
                 continue;
@@ -248,8 +251,10 @@ fn refuse_cycles(drafts: &[Draft], edges: &[Vec<(usize, Span)>], report: &mut Re
                 }
                 State::Open => {
                     let from = path.iter().position(|(stage, _)| *stage == producer).unwrap_or(0);
-                    let round: Vec<usize> = path[from..].iter().map(|(stage, _)| *stage).collect();
-                    report.error(cycle(drafts, &round, span));
+                    // Each step took the edge before the one it would look at next.
+                    let taken = |(stage, next): &(usize, usize)| (*stage, edges[*stage][*next - 1].1);
+                    let round: Vec<(usize, Span)> = path[from..].iter().map(taken).collect();
+                    report.error(cycle(drafts, &round));
                 }
                 State::Done => {}
             }
@@ -257,13 +262,18 @@ fn refuse_cycles(drafts: &[Draft], edges: &[Vec<(usize, Span)>], report: &mut Re
     }
 }
 
-/// `round` lists consumers before their producers; `span` closes it.
-fn cycle(drafts: &[Draft], round: &[usize], span: Span) -> Problem {
-    let names: Vec<&str> = round.iter().rev().map(|stage| &*drafts[*stage].name).collect();
-    if let [name] = names.as_slice() {
-        return Problem::at(span, format!("stage `{name}` takes its own artifact"))
+/// `round` lists consumers before their producers, each with the place where it names the next.
+fn cycle(drafts: &[Draft], round: &[(usize, Span)]) -> Problem {
+    let name = |stage: usize| &*drafts[stage].name;
+    let [others @ .., (last, span)] = round else { return Problem::nowhere("a circle of no stages") };
+    if others.is_empty() {
+        return Problem::at(*span, format!("stage `{}` takes its own artifact", name(*last)))
             .hint("name the stage that comes before it");
     }
+    let names: Vec<&str> = round.iter().rev().map(|(stage, _)| name(*stage)).collect();
     let message = format!("stages feed each other in a circle: {} -> {}", names.join(" -> "), names[0]);
-    Problem::at(span, message).hint("remove one of these inputs")
+    let note = |problem: Problem, (stage, span): &(usize, Span)| {
+        problem.note(*span, format!("`{}` takes its input here", name(*stage)))
+    };
+    others.iter().fold(Problem::at(*span, message), note).hint("remove one of these inputs")
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::axes::Axes;
+use super::axes::{Axes, Shape};
 use super::names;
 use super::problem::{Problem, Report};
 use super::source::Span;
@@ -83,8 +83,11 @@ impl Fault {
     fn told(self, combinations: usize) -> Problem {
         match self.count {
             count if count == combinations => self.problem,
-            1 => self.problem.remark(format!("for {}", self.first)),
-            count => self.problem.remark(format!("for {} and {} more", self.first, count - 1)),
+            1 => self.problem.remark(format!("this is about {}", self.first)),
+            count => {
+                let others = names::count(count as u128 - 1, "other combination");
+                self.problem.remark(format!("this is about {} and {others} of axis values", self.first))
+            }
         }
     }
 }
@@ -97,9 +100,18 @@ fn prepare(
     place: &Place<'_>,
 ) -> Result<Vec<Output>, Vec<Problem>> {
     let mut value = template.render(bindings, &|| 0);
-    let unknown = schema::remove_unknown(schema, &mut value);
-    let mut problems: Vec<Problem> = unknown.iter().map(|unknown| place.unknown(kind.name(), unknown)).collect();
-    let meant: Vec<&str> = unknown.iter().filter_map(schema::Unknown::meant).collect();
+    if !place.is_walked()
+        && let Ok(prepared) = kind.prepare(&value)
+    {
+        return Ok(prepared.outputs);
+    }
+    let misfits = schema::remove_misfits(schema, &mut value);
+    let mut problems: Vec<Problem> = misfits.iter().map(|misfit| place.misfit(kind.name(), misfit)).collect();
+    let told = |error: &ParamError| {
+        let path = place::steps(&error.path);
+        misfits.iter().any(|misfit| path.starts_with(&misfit.path))
+    };
+    let meant: Vec<&str> = misfits.iter().filter_map(schema::Misfit::meant).collect();
     match kind.prepare(&value) {
         Ok(prepared) if problems.is_empty() => return Ok(prepared.outputs),
         Ok(_) => {}
@@ -107,7 +119,9 @@ fn prepare(
             errors
                 .iter()
                 // `evnts: 5` is told as one mistake, not also as missing `events`.
-                .filter(|error| !meant.iter().any(|name| wording::missing(&error.message) == Some(name)))
+                .filter(|error| {
+                    !told(error) && !meant.iter().any(|name| wording::missing(&error.message) == Some(name))
+                })
                 .map(|error| place.error(kind.name(), error, schema)),
         ),
     }
@@ -115,17 +129,34 @@ fn prepare(
 }
 
 impl Place<'_> {
-    fn unknown(&self, kind: &str, unknown: &schema::Unknown) -> Problem {
-        let name = unknown.path.last().map_or_else(String::new, Step::to_string);
-        let parent = &unknown.path[..unknown.path.len().saturating_sub(1)];
+    /// Whether the parameters have to be held against the schema even if their kind takes them: where their form may
+    /// differ from what was seen before. Points and numbers only differ in values.
+    fn is_walked(&self) -> bool {
+        let first = self.bindings.iter().all(|(_, index)| *index == 0);
+        first
+            || self
+                .bindings
+                .iter()
+                .any(|(axis, _)| self.axes.get(*axis).is_some_and(|info| info.shape == Shape::Records))
+    }
+
+    fn misfit(&self, kind: &str, misfit: &schema::Misfit) -> Problem {
+        let path = &misfit.path;
+        let schema::Fault::Unknown { known } = &misfit.fault else {
+            let message =
+                format!("`{}` of stage `{}` should be a map, but is a list", place::spelled(path), self.draft.name);
+            return self.problem(path, false, message).hint("name the fields: `{ name: value, ... }`");
+        };
+        let name = path.last().map_or_else(String::new, Step::to_string);
+        let parent = &path[..path.len().saturating_sub(1)];
         let message = if parent.is_empty() {
             format!("stage kind `{kind}` has no parameter `{name}`")
         } else {
             format!("parameter `{}` of `{kind}` has no field `{name}`", place::spelled(parent))
         };
         let what = if parent.is_empty() { "parameters" } else { "fields" };
-        let hint = names::suggest(&name, what, unknown.known.iter().map(String::as_str));
-        self.problem(&unknown.path, true, message).hint(hint)
+        let hint = names::suggest(&name, what, known.iter().map(String::as_str));
+        self.problem(path, true, message).hint(hint)
     }
 
     fn error(&self, kind: &str, error: &ParamError, schema: &Value) -> Problem {
@@ -141,13 +172,13 @@ impl Place<'_> {
             return self.problem(&path, true, message).hint(hint);
         }
         let written = if self.is_computed(&path) { None } else { Some(self.value_text(&path)) };
-        let (message, hint) = wording::reworded(&error.message, written.flatten().as_deref());
+        let (predicate, hint) = wording::reworded(&error.message, written.flatten().as_deref());
         let subject = if path.is_empty() {
-            format!("parameters of stage `{}`", self.draft.name)
+            format!("the parameters of stage `{}`", self.draft.name)
         } else {
             format!("`{}` of stage `{}`", place::spelled(&path), self.draft.name)
         };
-        self.problem(&path, false, format!("{subject}: {message}")).maybe_hint(error.hint.clone().or(hint))
+        self.problem(&path, false, format!("{subject}{predicate}")).maybe_hint(error.hint.clone().or(hint))
     }
 
     /// A problem where the parameter was written, with the way from there to the stage.

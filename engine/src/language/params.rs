@@ -24,12 +24,14 @@ pub(crate) struct Params {
     done: HashMap<String, Node>,
     /// References being followed, with their places: what a cycle consists of.
     following: Vec<(String, Span)>,
+    /// The params grew too large when written out; that was reported and is not repeated.
+    overflowed: bool,
 }
 
 impl Params {
     /// The params of a pipeline; `raw` is a map.
     pub(crate) fn new(raw: Node) -> Self {
-        Self { raw, done: HashMap::new(), following: Vec::new() }
+        Self { raw, done: HashMap::new(), following: Vec::new(), overflowed: false }
     }
 
     /// All params with references filled in.
@@ -53,7 +55,9 @@ impl Params {
         };
         let resolved = Node::new(node.span, kind);
         if resolved.weight > MAX_WEIGHT || resolved.depth > MAX_DEPTH {
-            report.error(too_large(&resolved));
+            if !std::mem::replace(&mut self.overflowed, true) {
+                report.error(too_large(&resolved));
+            }
             return Node::new(node.span, NodeKind::Broken);
         }
         resolved

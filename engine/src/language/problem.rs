@@ -82,10 +82,10 @@ impl Report {
         !self.errors.is_empty()
     }
 
-    /// All errors, then all warnings, each in the order of the file; problems without a place come first.
-    pub(crate) fn diagnostics(self, sources: &Sources) -> Diagnostics {
-        let warnings = finish(self.warnings, Severity::Warning, sources);
-        Diagnostics(finish(self.errors, Severity::Error, sources).into_iter().chain(warnings).collect())
+    /// All errors in the order of the file; those without a place come first. Warnings would only be in the way: what
+    /// looks unused may be used once the errors are mended.
+    pub(crate) fn into_errors(self, sources: &Sources) -> Diagnostics {
+        Diagnostics(finish(self.errors, Severity::Error, sources))
     }
 
     /// The warnings of a pipeline without errors.

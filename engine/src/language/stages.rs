@@ -63,7 +63,10 @@ pub(crate) fn read(stage: StageText, around: &mut Surroundings<'_>, report: &mut
     let over = over(&stage, around, report);
     let over_broken = report.errors.len() > problems || over.iter().any(|axis| !around.axes.contains_key(axis));
     let (axes, declared) = (around.axes, around.declared);
-    let check = |path: &Path, alone: bool| check_open(path, alone, &stage.name, &over, axes, declared);
+    let check = |path: &Path, alone: bool| match check_open(path, alone, &stage.name, &over, axes, declared) {
+        Err(_) if over_broken && declared.iter().any(|axis| **axis == *path.head()) => Ok(()),
+        checked => checked,
+    };
     let layers: Vec<Node> = stage.with.iter().map(|layer| around.params.resolve(layer, &check, report)).collect();
     let layers = with::folded(layers);
     let with = with::template(&layers, &stage.name, axes, report);
@@ -116,7 +119,9 @@ fn over(stage: &StageText, around: &Surroundings<'_>, report: &mut Report) -> Ve
         let Some(axis) = around.declared.iter().find(|axis| &***axis == name) else {
             let known = around.declared.iter().map(|axis| &**axis);
             let message = format!("stage `{}` runs over an axis that does not exist: `{name}`", stage.name);
-            report.error(Problem::at(item.span, message).hint(names::suggest(name, "axes", known)));
+            report.error(Problem::at(item.span, message).hint(names::suggest(name, "axes", known.clone())));
+            // Taken as what was meant, so that references to it lead to no further messages.
+            over.extend(names::near(name, known).map(|meant| (Arc::from(meant), item.span)));
             continue;
         };
         if let Some((_, first)) = over.iter().find(|(known, _)| known == axis) {
@@ -201,7 +206,7 @@ struct Resources {
 
 fn cpus(node: &Node, stage: &str, report: &mut Report) -> Option<u32> {
     let entries = report.take(fields::map(node, &format!("`resources` of stage `{stage}`")))?;
-    fields::refuse_unknown(entries, &format!("of the resources of stage `{stage}`"), &["cpus"], report);
+    fields::known(entries, &format!("of the resources of stage `{stage}`"), &["cpus"], report);
     match yaml::typed::<Resources>(node).map(|resources| resources.cpus) {
         Ok(None) => None,
         Ok(Some(cpus)) if (1..=MAX_CPUS).contains(&cpus) => Some(cpus),

@@ -1,7 +1,10 @@
 //! Tests of the language as a whole, with toy stage kinds.
 
+mod expansion;
+mod files;
 mod good;
 mod mistakes;
+mod robustness;
 mod toys;
 
 use std::path::Path;

@@ -36,12 +36,13 @@ pub(super) fn listed(items: &[Node], what: &str) -> Result<Vec<Number>, Problem>
 
 fn number(item: &Node, what: &str) -> Result<Number, Problem> {
     let Some(number) = item.number() else {
-        return Err(Problem::at(item.span, format!("{what} should list numbers, but this is {}", item.describe()))
-            .hint(if item.items().is_some() || item.entries().is_some() {
-                "write plain numbers"
-            } else {
-                "remove the quotes, or correct the number"
-            }));
+        let hint = match item.as_text() {
+            Some(text) if text.parse::<f64>().is_ok() => "remove the quotes",
+            Some(_) => "write a number",
+            None => "for values that are not numbers use named records: `[{name: short, value: ...}, ...]`",
+        };
+        let message = format!("{what} should list numbers, but this is {}", item.describe());
+        return Err(Problem::at(item.span, message).hint(hint));
     };
     let fits = number.is_f64() || number.as_i64().is_some_and(|whole| whole.abs() <= EXACT);
     if fits { Ok(number.clone()) } else { Err(too_big(item.span)) }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::language::axes::AxisInfo;
 
-/// Most combinations that are checked one by one, and most elements of one written axis.
-const ALL: usize = 2_000;
+/// Most combinations that are all checked: loading a pipeline should take a blink also with many large stages.
+const ALL: usize = 500;
+/// Most elements of a written axis that are checked.
+const WRITTEN: usize = 10_000;
 
 /// Indices into the axes, one list per combination, in order.
 ///
@@ -41,7 +43,7 @@ fn spread(sizes: &[usize], written: &[bool]) -> Vec<Vec<usize>> {
         );
     }
     for (axis, size) in sizes.iter().enumerate().filter(|(axis, _)| written[*axis]) {
-        for element in 0..(*size).min(ALL) {
+        for element in 0..(*size).min(WRITTEN) {
             let mut combination = vec![0; sizes.len()];
             combination[axis] = element;
             chosen.insert(combination);

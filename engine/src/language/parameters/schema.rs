@@ -1,4 +1,5 @@
-//! Finds unknown parameters against the JSON Schema of a stage kind, all of them and before serde stops at the first.
+//! Finds unknown parameters against the JSON Schema of a stage kind, all of them and before serde stops at the first;
+//! and lists where a map belongs, which serde would take as the fields in order.
 
 use std::collections::BTreeSet;
 
@@ -7,29 +8,38 @@ use serde_json::{Map, Value};
 use super::Step;
 use crate::language::names;
 
-/// A parameter that its kind does not have.
+/// A parameter that does not fit into the schema.
 #[derive(Debug)]
-pub(super) struct Unknown {
+pub(super) struct Misfit {
     /// Path of the parameter.
     pub(super) path: Vec<Step>,
-    /// Names that would be possible there.
-    pub(super) known: Vec<String>,
+    /// Why it does not fit.
+    pub(super) fault: Fault,
 }
 
-impl Unknown {
+/// Why a parameter does not fit.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It does not exist; these do.
+    Unknown { known: Vec<String> },
+    /// A list stands for a map.
+    ListForMap,
+}
+
+impl Misfit {
     /// The name that was probably meant.
     pub(super) fn meant(&self) -> Option<&str> {
-        let Some(Step::Name(name)) = self.path.last() else { return None };
-        names::near(name, self.known.iter().map(String::as_str))
+        let (Some(Step::Name(name)), Fault::Unknown { known }) = (self.path.last(), &self.fault) else { return None };
+        names::near(name, known.iter().map(String::as_str))
     }
 }
 
-/// Takes unknown fields out of `value` and tells them.
-pub(super) fn remove_unknown(schema: &Value, value: &mut Value) -> Vec<Unknown> {
-    let mut unknown = Vec::new();
-    let mut walk = Walk { root: schema, path: Vec::new(), unknown: &mut unknown };
+/// Tells what does not fit; unknown fields are taken out of `value`.
+pub(super) fn remove_misfits(schema: &Value, value: &mut Value) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    let mut walk = Walk { root: schema, path: Vec::new(), misfits: &mut misfits };
     walk.visit(&[schema], value);
-    unknown
+    misfits
 }
 
 /// What the schema says about the parameter at `path`, as the end of a sentence.
@@ -55,7 +65,7 @@ pub(super) fn description(schema: &Value, path: &[Step]) -> Option<String> {
 struct Walk<'s, 'u> {
     root: &'s Value,
     path: Vec<Step>,
-    unknown: &'u mut Vec<Unknown>,
+    misfits: &'u mut Vec<Misfit>,
 }
 
 impl<'s> Walk<'s, '_> {
@@ -64,6 +74,10 @@ impl<'s> Walk<'s, '_> {
             Value::Object(fields) => self.visit_object(schemas, fields),
             Value::Array(items) => {
                 let forms = forms(self.root, schemas, None);
+                if !forms.is_empty() && forms.iter().all(|form| takes_only_maps(form)) {
+                    self.misfits.push(Misfit { path: self.path.clone(), fault: Fault::ListForMap });
+                    return;
+                }
                 for (index, item) in items.iter_mut().enumerate() {
                     let tuple = forms.iter().filter_map(|form| form.get("prefixItems")?.get(index));
                     let below: Vec<_> = forms.iter().filter_map(|form| form.get("items")).chain(tuple).collect();
@@ -89,7 +103,7 @@ impl<'s> Walk<'s, '_> {
             self.path.push(Step::Name(name.clone()));
             if !open && !known.contains(&name) {
                 let known = known.iter().map(|known| (*known).clone()).collect();
-                self.unknown.push(Unknown { path: self.path.clone(), known });
+                self.misfits.push(Misfit { path: self.path.clone(), fault: Fault::Unknown { known } });
                 fields.remove(&name);
             } else if let Some(value) = fields.get_mut(&name) {
                 let below: Vec<_> = forms
@@ -105,6 +119,10 @@ impl<'s> Walk<'s, '_> {
             self.path.pop();
         }
     }
+}
+
+fn takes_only_maps(schema: &Value) -> bool {
+    schema.get("type").is_some_and(|kind| kind == "object" || kind == "null")
 }
 
 /// Whether an object of this schema may have fields of any name. A struct without `deny_unknown_fields` is taken as

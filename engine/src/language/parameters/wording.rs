@@ -7,22 +7,22 @@ pub(super) fn missing(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-/// A clearer message, and what to do about it. `written` is the value if it stands in the file as text without quotes.
+/// What follows the name of the parameter in a clearer message, and what to do about it. `written` is the value if it stands in the file as text without quotes.
 pub(super) fn reworded(message: &str, written: Option<&str>) -> (String, Option<String>) {
     if let Some((found, expected)) = mismatch(message) {
         let hint = hint(found, expected, written);
-        return (format!("this should be {}, but is {}", expectation(expected), thing(found)), hint);
+        return (format!(" should be {}, but is {}", expectation(expected), thing(found)), hint);
     }
     if let Some(rest) = message.strip_prefix("unknown variant `")
         && let Some((given, rest)) = rest.split_once("`, expected ")
     {
         let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-        return (format!("`{given}` is not possible here"), Some(names::suggest(given, "possible values", known)));
+        return (format!(" cannot be `{given}`"), Some(names::suggest(given, "possible values", known)));
     }
     if message.starts_with("data did not match any variant of untagged enum") {
-        return ("the value has none of the possible forms".to_owned(), None);
+        return (" has none of the possible forms".to_owned(), None);
     }
-    (message.to_owned(), None)
+    (format!(": {message}"), None)
 }
 
 /// What was found and what was expected.
@@ -36,9 +36,9 @@ fn expectation(expected: &str) -> String {
     match expected {
         "u8" => "a whole number from 0 to 255".to_owned(),
         "u16" => "a whole number from 0 to 65,535".to_owned(),
-        "u32" | "u64" | "u128" | "usize" => "a whole number, not negative".to_owned(),
+        "u32" | "u64" | "u128" | "usize" => "a non-negative whole number".to_owned(),
         "a nonzero u8" | "a nonzero u16" | "a nonzero u32" | "a nonzero u64" | "a nonzero usize" => {
-            "a whole number, at least 1".to_owned()
+            "a positive whole number".to_owned()
         }
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),

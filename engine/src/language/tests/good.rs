@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{loaded, try_load};
 use crate::pipeline::{Binding, InputDecl, InputSource, Pipeline, Template};
 
-const STUDY: &str = r#"
+/// A pipeline with something of everything.
+pub(super) const STUDY: &str = r#"
 mctune: 1
 name: juno
 description: The energy response of a detector.

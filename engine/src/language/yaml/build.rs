@@ -101,7 +101,7 @@ impl Builder {
             return Err(Problem::at(self.span(at, at), format!("more than {MAX_DEPTH} levels of lists and maps")));
         }
         // Block collections start with an event of no width in front of their first element.
-        self.stack.push(Open { start: at, anchor, flow: at.len() == 1, content });
+        self.stack.push(Open { start: at, anchor, flow: !at.is_empty(), content });
         Ok(())
     }
 
@@ -123,16 +123,25 @@ impl Builder {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
+        let section = self.section();
         match self.stack.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
             Some(Content::List(items)) => items.push(node),
             Some(Content::Map { entries, key, seen }) => match key.take() {
-                None => *key = Some(key_of(&node, seen, &mut self.problems)),
+                None => *key = Some(key_of(&node, seen, section, &mut self.problems)),
                 Some(key) if key.refused => {}
                 Some(key) => entries.push(Entry { key: key.name, key_span: key.span, value: node }),
             },
         }
         Ok(())
+    }
+
+    /// Of what there would be two if a key came twice now.
+    fn section(&self) -> Option<&'static str> {
+        let [Open { content: Content::Map { key: Some(section), .. }, .. }, _] = self.stack.as_slice() else {
+            return None;
+        };
+        ["stages", "axes", "profiles"].into_iter().find(|name| *section.name == **name)
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, at: Stretch) -> Node {
@@ -176,7 +185,7 @@ impl Builder {
     }
 }
 
-fn key_of(node: &Node, seen: &mut HashMap<Arc<str>, Span>, problems: &mut Vec<Problem>) -> Key {
+fn key_of(node: &Node, seen: &mut HashMap<Arc<str>, Span>, section: Option<&str>, problems: &mut Vec<Problem>) -> Key {
     let (name, problem): (Arc<str>, _) = match &node.kind {
         NodeKind::Text(text) if text.plain && &*text.text == "<<" => ("<<".into(), Some(merge_key(node.span))),
         NodeKind::Text(text) => (Arc::clone(&text.text), None),
@@ -191,11 +200,11 @@ fn key_of(node: &Node, seen: &mut HashMap<Arc<str>, Span>, problems: &mut Vec<Pr
     };
     let problem = problem.or_else(|| {
         let first = seen.insert(Arc::clone(&name), node.span)?;
-        Some(
-            Problem::at(node.span, format!("`{name}` is given twice"))
-                .note(first, "first given here")
-                .hint("remove or rename one of them"),
-        )
+        let message = match section {
+            Some(section) => format!("two {section} are called `{name}`"),
+            None => format!("`{name}` is given twice"),
+        };
+        Some(Problem::at(node.span, message).note(first, "first given here").hint("remove or rename one of them"))
     });
     let refused = problem.is_some();
     problems.extend(problem);

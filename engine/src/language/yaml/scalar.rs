@@ -33,8 +33,9 @@ fn number(text: &str) -> Result<Option<Number>, &'static str> {
             }
             whole.or_else(real).map(Some).ok_or("infinities and not-a-number are not allowed")
         }
-        Err(_) if is_decimal(text) => Err("this number is out of range"),
-        Err(_) => Ok(None),
+        Err(_) if !is_decimal(text) => Ok(None),
+        Err(_) if is_whole_decimal(text) => Err("this whole number does not fit into 64 bits"),
+        Err(_) => Err("this number is out of range"),
     }
 }
 
