@@ -8,6 +8,7 @@
 mod alias;
 mod attenuation;
 mod capsule;
+pub mod compare;
 mod compton;
 mod constants;
 mod counts;
