@@ -16,7 +16,7 @@ const PROBABLE: std::ops::RangeInclusive<f64> = 0.001..=0.999;
 pub fn section(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Section {
     let mut blocks = Vec::new();
     if group.is_campaign() {
-        blocks.push(Block::Text(format!("{}.", campaign_text(group))));
+        blocks.push(Block::Text(format!("{}.", capitalised(&campaign_text(group)))));
         blocks.push(Block::Heading("Fitted against true parameters".into()));
         blocks.push(Block::Figures(recovery::figures(group, labels)));
         blocks.push(Block::Heading("Pulls".into()));
@@ -80,6 +80,11 @@ fn campaign_text(group: &FitGroup<'_>) -> String {
     )
 }
 
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// Every fit as a row.
 fn table(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Table {
     let parameters = group.parameters();
@@ -94,6 +99,8 @@ fn table(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Table {
     let total = group.fits.len();
     let caption = if total > max_rows {
         format!("The first {max_rows} of {total} fits; the CSV has all of them")
+    } else if total == 1 {
+        "The fit in one row".to_owned()
     } else {
         format!("All {total} fits")
     };
@@ -104,7 +111,7 @@ fn table(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Table {
         rows,
         csv: Some(csv(group, &parameters)),
         texts: 1,
-        folded: total > 12,
+        folded: total > 12 || !group.is_campaign(),
     }
 }
 

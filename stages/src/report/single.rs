@@ -14,13 +14,12 @@ const SHOWN: usize = 6;
 /// Figure and tables of a group.
 #[must_use]
 pub fn blocks(group: &FitGroup<'_>, labels: &Labels) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    if let Some(shown) = figure(group, labels) {
-        blocks.push(Block::Figures(vec![shown]));
+    let mut tables = vec![intervals(group, labels)];
+    tables.extend(source_table(group, labels));
+    match figure(group, labels) {
+        Some(shown) => vec![Block::Beside(Box::new(shown), tables)],
+        None => tables.into_iter().map(Block::Table).collect(),
     }
-    blocks.push(Block::Table(intervals(group, labels)));
-    blocks.extend(source_table(group, labels).map(Block::Table));
-    blocks
 }
 
 /// One line on one data set.
