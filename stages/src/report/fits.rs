@@ -200,27 +200,32 @@ fn csv_row(fit: &FitEntry, parameters: &[String]) -> Vec<String> {
 
 /// Agreement with the data by source, for single data sets.
 pub(super) fn source_table(group: &FitGroup<'_>, labels: &Labels) -> Option<Table> {
+    let several = group.fits.len() > 1;
     let mut rows = Vec::new();
     for fit in &group.fits {
-        for (name, agreement) in &fit.result.by_source {
-            let cells = vec![
-                fit.origin.label(labels),
+        let by_source = &fit.result.by_source;
+        let ordered = fit.result.sources.iter().filter_map(|name| by_source.get_key_value(name));
+        for (name, agreement) in ordered {
+            let mut cells = vec![
                 source(name),
                 agreement.entries.to_string(),
                 agreement.outside.to_string(),
                 fixed(agreement.deviance, 1),
                 agreement.bins.to_string(),
             ];
+            if several {
+                cells.insert(0, fit.origin.label(labels));
+            }
             rows.push(Row::from(cells));
         }
     }
-    let head = ["data set", "source", "entries", "outside the window", "deviance", "bins"];
+    let head = ["source", "entries", "outside the window", "deviance", "bins"];
     (!rows.is_empty()).then(|| Table {
         name: slug(&format!("sources-{}", group.name)),
         caption: "Agreement of the best fit with each source, over merged bins".into(),
-        head: head.map(str::to_owned).to_vec(),
+        head: several.then_some("data set").into_iter().chain(head).map(str::to_owned).collect(),
         rows,
-        texts: 2,
+        texts: 1 + usize::from(several),
         ..Table::default()
     })
 }

@@ -22,21 +22,21 @@ pub fn figures(group: &FitGroup<'_>, labels: &Labels) -> Vec<Shown> {
 /// Distributions of the fits' probabilities: against the truth, and against the data.
 #[must_use]
 pub fn probability_figures(group: &FitGroup<'_>) -> Vec<Shown> {
-    let truth = group.valid().filter_map(|fit| truth_chi2(fit)?.probability()).collect();
-    let data = group.valid().filter_map(|fit| fit.result.probability).collect();
+    let truth: Vec<f64> = group.valid().filter_map(|fit| truth_chi2(fit)?.probability()).collect();
+    let data: Vec<f64> = group.valid().filter_map(|fit| fit.result.probability).collect();
     [
         probabilities(
             group,
             "truth",
             "Probability of the true point",
-            truth,
+            &truth,
             "\u{3c7}^{2} of all parameters against the truth, with their covariance.",
         ),
         probabilities(
             group,
             "data",
             "Goodness of fit",
-            data,
+            &data,
             "Deviance of the data at the best fit, over merged bins.",
         ),
     ]
@@ -76,14 +76,14 @@ fn spread(moments: &Moments) -> String {
     format!("{} \u{b1} {}", fixed(moments.spread, 2), fixed(moments.spread_error(), 2))
 }
 
-fn probabilities(group: &FitGroup<'_>, name: &str, title: &str, values: Vec<f64>, caption: &str) -> Option<Shown> {
+fn probabilities(group: &FitGroup<'_>, name: &str, title: &str, values: &[f64], caption: &str) -> Option<Shown> {
     if values.len() < PROBABILITIES {
         return None;
     }
     let bins = if values.len() < 100 { 5 } else { 10 };
     let edges: Vec<f64> = (0..=bins).map(|index| f64::from(index) / f64::from(bins)).collect();
     let mut counts = vec![0.0; edges.len() - 1];
-    for value in &values {
+    for value in values {
         let bin = edges.iter().rposition(|edge| edge <= value).unwrap_or(0).min(counts.len() - 1);
         counts[bin] += 1.0;
     }
