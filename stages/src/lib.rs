@@ -32,5 +32,5 @@ pub const FIGURES: ArtifactType = ArtifactType("figures");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(report::Report)
+    Registry::new().with(fit::Fit).with(report::Report)
 }
