@@ -6,6 +6,7 @@
 pub mod density;
 pub mod figure;
 pub mod fit;
+pub mod generate;
 pub mod model;
 pub mod report;
 pub mod sample;
@@ -32,5 +33,5 @@ pub const FIGURES: ArtifactType = ArtifactType("figures");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(fit::Fit).with(report::Report)
+    Registry::new().with(generate::Generate::default()).with(fit::Fit).with(report::Report)
 }
