@@ -8,6 +8,8 @@ pub mod figure;
 pub mod fit;
 pub mod generate;
 pub mod model;
+pub mod train;
+pub mod import;
 pub mod report;
 pub mod sample;
 pub mod summarize;
@@ -34,5 +36,12 @@ pub const FIGURES: ArtifactType = ArtifactType("figures");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(Command).with(fit::Fit).with(generate::Generate::default()).with(report::Report)
+    Registry::new()
+        .with(Command)
+        .with(fit::Fit)
+        .with(generate::Generate::default())
+        .with(import::Import)
+        .with(report::Report)
+        .with(summarize::Summarize)
+        .with(train::Train)
 }

@@ -6,6 +6,7 @@
 pub mod compose;
 pub mod content;
 pub mod fits;
+pub mod histogram;
 mod inputs;
 pub mod labels;
 pub mod page;

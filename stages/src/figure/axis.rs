@@ -65,7 +65,6 @@ impl Axis {
             high = high.max(value);
         }
         match &self.scale {
-            #[expect(clippy::cast_precision_loss, reason = "a handful of names")]
             Scale::Names(names) => (-0.5, names.len().max(1) as f64 - 0.5),
             Scale::Log if low > high => (0.1, 10.0),
             Scale::Log => {

@@ -42,7 +42,6 @@ pub(super) fn svg(figure: &Figure, target: Target) -> String {
     let legend = Legend::new(figure, right - left);
     let top = TOP + legend.height();
     let heights: f64 = figure.panels.iter().map(|panel| panel.height).sum();
-    #[expect(clippy::cast_precision_loss, reason = "a handful of panels")]
     let gaps = GAP * figure.panels.len().saturating_sub(1) as f64;
     let height = top + heights + gaps + BELOW;
 
@@ -94,9 +93,8 @@ fn side(panel: &Panel) -> Side<'_> {
     let values = panel.series.iter().flat_map(|series| series.mark.ys(&panel.y.scale));
     let limits = panel.y.limits(values);
     // One label for each 34 units of height.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "heights are small and positive")]
     let count = (panel.height / 34.0) as usize;
-    Side { panel, limits, ticks: ticks(&panel.y.scale, limits, count.clamp(2, 10)) }
+    Side { panel, limits, ticks: ticks(&panel.y.scale, limits, count.clamp(3, 10)) }
 }
 
 /// Room for the widest tick label and the axis label of any panel.
@@ -111,7 +109,6 @@ fn x_ticks(axis: &Axis, limits: (f64, f64), length: f64) -> Ticks {
     for count in (2..=9).rev() {
         found = ticks(&axis.scale, limits, count);
         let widest = found.major.iter().map(|tick| text::width(&tick.label, FONT)).fold(0.0, f64::max);
-        #[expect(clippy::cast_precision_loss, reason = "a handful of ticks")]
         let needed = (widest + 14.0) * found.major.len() as f64;
         if needed <= length {
             break;

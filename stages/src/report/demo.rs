@@ -129,7 +129,7 @@ pub(super) fn fit(stage: &str, coords: Vec<(String, Value)>, truth: [f64; 3], di
         probability: ChiSquare { value: deviance, degrees: 940 }.probability(),
         entries: SOURCES.iter().map(|(name, ..)| ((*name).to_owned(), 9987)).collect(),
         by_source: SOURCES.iter().map(|(name, ..)| ((*name).to_owned(), agreement.clone())).collect(),
-        calls: 84 + dice.0.next_u32() as u64 % 30,
+        calls: 84 + u64::from(dice.0.next_u32()) % 30,
     };
     FitEntry { origin: origin(stage, coords), result }
 }

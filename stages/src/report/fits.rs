@@ -16,7 +16,7 @@ const PROBABLE: std::ops::RangeInclusive<f64> = 0.001..=0.999;
 pub fn section(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Section {
     let mut blocks = Vec::new();
     if group.is_campaign() {
-        blocks.push(Block::Text(format!("{}.", campaign_text(group))));
+        blocks.push(Block::Text(format!("{}.", capitalised(&campaign_text(group)))));
         blocks.push(Block::Heading("Fitted against true parameters".into()));
         blocks.push(Block::Figures(recovery::figures(group, labels)));
         blocks.push(Block::Heading("Pulls".into()));
@@ -80,6 +80,11 @@ fn campaign_text(group: &FitGroup<'_>) -> String {
     )
 }
 
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// Every fit as a row.
 fn table(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Table {
     let parameters = group.parameters();
@@ -94,6 +99,8 @@ fn table(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Table {
     let total = group.fits.len();
     let caption = if total > max_rows {
         format!("The first {max_rows} of {total} fits; the CSV has all of them")
+    } else if total == 1 {
+        "The fit in one row".to_owned()
     } else {
         format!("All {total} fits")
     };
@@ -104,7 +111,7 @@ fn table(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Table {
         rows,
         csv: Some(csv(group, &parameters)),
         texts: 1,
-        folded: total > 12,
+        folded: total > 12 || !group.is_campaign(),
     }
 }
 
@@ -193,27 +200,32 @@ fn csv_row(fit: &FitEntry, parameters: &[String]) -> Vec<String> {
 
 /// Agreement with the data by source, for single data sets.
 pub(super) fn source_table(group: &FitGroup<'_>, labels: &Labels) -> Option<Table> {
+    let several = group.fits.len() > 1;
     let mut rows = Vec::new();
     for fit in &group.fits {
-        for (name, agreement) in &fit.result.by_source {
-            let cells = vec![
-                fit.origin.label(labels),
+        let by_source = &fit.result.by_source;
+        let ordered = fit.result.sources.iter().filter_map(|name| by_source.get_key_value(name));
+        for (name, agreement) in ordered {
+            let mut cells = vec![
                 source(name),
                 agreement.entries.to_string(),
                 agreement.outside.to_string(),
                 fixed(agreement.deviance, 1),
                 agreement.bins.to_string(),
             ];
+            if several {
+                cells.insert(0, fit.origin.label(labels));
+            }
             rows.push(Row::from(cells));
         }
     }
-    let head = ["data set", "source", "entries", "outside the window", "deviance", "bins"];
+    let head = ["source", "entries", "outside the window", "deviance", "bins"];
     (!rows.is_empty()).then(|| Table {
         name: slug(&format!("sources-{}", group.name)),
         caption: "Agreement of the best fit with each source, over merged bins".into(),
-        head: head.map(str::to_owned).to_vec(),
+        head: several.then_some("data set").into_iter().chain(head).map(str::to_owned).collect(),
         rows,
-        texts: 2,
+        texts: 1 + usize::from(several),
         ..Table::default()
     })
 }

@@ -65,6 +65,8 @@ pub enum Block {
     Text(String),
     /// Figures side by side where there is room.
     Figures(Vec<Shown>),
+    /// A figure with tables beside it where there is room.
+    Beside(Box<Shown>, Vec<Table>),
     /// A table.
     Table(Table),
 }
@@ -115,21 +117,22 @@ impl Section {
 
     /// All figures.
     pub fn figures(&self) -> impl Iterator<Item = &Figure> {
-        self.blocks
-            .iter()
-            .flat_map(|block| match block {
-                Block::Figures(shown) => shown.as_slice(),
-                _ => &[],
-            })
-            .map(|shown| &shown.figure)
+        let shown = self.blocks.iter().flat_map(|block| match block {
+            Block::Figures(shown) => shown.as_slice(),
+            Block::Beside(one, _) => std::slice::from_ref(one.as_ref()),
+            Block::Heading(_) | Block::Text(_) | Block::Table(_) => &[],
+        });
+        shown.map(|one| &one.figure)
     }
 
-    /// All tables that have a file.
+    /// All tables that have a file: name and content.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.blocks.iter().filter_map(|block| match block {
-            Block::Table(Table { name, csv: Some(csv), .. }) => Some((name.as_str(), csv.as_str())),
-            _ => None,
-        })
+        let tables = self.blocks.iter().flat_map(|block| match block {
+            Block::Table(table) => std::slice::from_ref(table),
+            Block::Beside(_, tables) => tables.as_slice(),
+            Block::Heading(_) | Block::Text(_) | Block::Figures(_) => &[],
+        });
+        tables.filter_map(|table| Some((table.name.as_str(), table.csv.as_deref()?)))
     }
 }
 

@@ -1,14 +1,14 @@
 //! Pulls of the fitted parameters, and how probable the fits are.
 
 use super::content::{FitEntry, FitGroup};
+use super::histogram::PullHistogram;
 use super::labels::{Labels, slug};
 use super::page::{Row, Shown, Table};
 use super::statistics::{Moments, truth_chi2};
 use crate::figure::number::{fixed, signed};
-use crate::figure::{Axis, Colour, Figure, Mark, Panel, Series, Stroke};
+use crate::figure::{Axis, Colour, Figure, Mark, Panel, Series};
 
-/// Ends of the pull histograms; pulls outside are counted in the first and last bin.
-const END: f64 = 4.0;
+/// Width of the bins of pulls.
 const BIN: f64 = 0.5;
 /// Fewer probabilities than this make no distribution.
 const PROBABILITIES: usize = 10;
@@ -22,21 +22,21 @@ pub fn figures(group: &FitGroup<'_>, labels: &Labels) -> Vec<Shown> {
 /// Distributions of the fits' probabilities: against the truth, and against the data.
 #[must_use]
 pub fn probability_figures(group: &FitGroup<'_>) -> Vec<Shown> {
-    let truth = group.valid().filter_map(|fit| truth_chi2(fit)?.probability()).collect();
-    let data = group.valid().filter_map(|fit| fit.result.probability).collect();
+    let truth: Vec<f64> = group.valid().filter_map(|fit| truth_chi2(fit)?.probability()).collect();
+    let data: Vec<f64> = group.valid().filter_map(|fit| fit.result.probability).collect();
     [
         probabilities(
             group,
             "truth",
             "Probability of the true point",
-            truth,
+            &truth,
             "\u{3c7}^{2} of all parameters against the truth, with their covariance.",
         ),
         probabilities(
             group,
             "data",
             "Goodness of fit",
-            data,
+            &data,
             "Deviance of the data at the best fit, over merged bins.",
         ),
     ]
@@ -54,38 +54,17 @@ fn pulls(group: &FitGroup<'_>, name: &str) -> Vec<f64> {
 fn figure(group: &FitGroup<'_>, name: &str, labels: &Labels) -> Option<Shown> {
     let pulls = pulls(group, name);
     let moments = Moments::of(&pulls)?;
-    let edges: Vec<f64> = (0..=16).map(|index| BIN * f64::from(index) - END).collect();
-    let mut counts = vec![0.0; edges.len() - 1];
-    for pull in &pulls {
-        let bin = edges.iter().rposition(|edge| edge <= pull).unwrap_or(0).min(counts.len() - 1);
-        counts[bin] += 1.0;
-    }
-    let outside = pulls.iter().filter(|pull| pull.abs() > END).count();
-    let normal = (-80..=80).map(|index| {
-        let z = f64::from(index) * END / 80.0;
-        (z, pulls.len() as f64 * BIN * (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt())
-    });
-    let series = vec![
-        Series::new(format!("{} fits", pulls.len()), Colour::Blue, Mark::Steps { edges, values: counts, filled: true }),
-        Series::new(
-            "normal distribution",
-            Colour::Vermilion,
-            Mark::Line { points: normal.collect(), stroke: Stroke::Solid },
-        ),
-    ];
+    let histogram = PullHistogram::new(&pulls, BIN);
     let symbol = labels.parameter(name);
     let figure = Figure {
         name: slug(&format!("pulls-{}-{name}", group.name)),
         title: format!("{symbol}: pulls"),
         description: format!("Histogram of the pulls of {name} with the standard normal distribution over it"),
         width: 360.0,
-        x: Axis::linear(format!("(fitted \u{2212} true) / error of {symbol}")).over(-END, END),
-        panels: vec![Panel::new(160.0, Axis::linear("fits"), series)],
+        x: histogram.axis(format!("(fitted \u{2212} true) / error of {symbol}")),
+        panels: vec![histogram.panel(160.0, "fits")],
     };
-    let mut caption = format!("Mean {}, spread {}.", mean(&moments), spread(&moments));
-    if outside > 0 {
-        caption.push_str(&format!(" {outside} outside the axis, counted at its ends."));
-    }
+    let caption = format!("Mean {}, spread {}.{}", mean(&moments), spread(&moments), histogram.outside());
     Some(Shown { figure, caption })
 }
 
@@ -97,14 +76,14 @@ fn spread(moments: &Moments) -> String {
     format!("{} \u{b1} {}", fixed(moments.spread, 2), fixed(moments.spread_error(), 2))
 }
 
-fn probabilities(group: &FitGroup<'_>, name: &str, title: &str, values: Vec<f64>, caption: &str) -> Option<Shown> {
+fn probabilities(group: &FitGroup<'_>, name: &str, title: &str, values: &[f64], caption: &str) -> Option<Shown> {
     if values.len() < PROBABILITIES {
         return None;
     }
     let bins = if values.len() < 100 { 5 } else { 10 };
     let edges: Vec<f64> = (0..=bins).map(|index| f64::from(index) / f64::from(bins)).collect();
     let mut counts = vec![0.0; edges.len() - 1];
-    for value in &values {
+    for value in values {
         let bin = edges.iter().rposition(|edge| edge <= value).unwrap_or(0).min(counts.len() - 1);
         counts[bin] += 1.0;
     }

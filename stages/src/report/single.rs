@@ -14,13 +14,12 @@ const SHOWN: usize = 6;
 /// Figure and tables of a group.
 #[must_use]
 pub fn blocks(group: &FitGroup<'_>, labels: &Labels) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    if let Some(shown) = figure(group, labels) {
-        blocks.push(Block::Figures(vec![shown]));
+    let mut tables = vec![intervals(group, labels)];
+    tables.extend(source_table(group, labels));
+    match figure(group, labels) {
+        Some(shown) => vec![Block::Beside(Box::new(shown), tables)],
+        None => tables.into_iter().map(Block::Table).collect(),
     }
-    blocks.push(Block::Table(intervals(group, labels)));
-    blocks.extend(source_table(group, labels).map(Block::Table));
-    blocks
 }
 
 /// One line on one data set.
@@ -104,6 +103,7 @@ fn point(x: f64, parameter: &FittedParameter) -> Option<Point> {
 
 /// Values with symmetric errors and Minos intervals.
 fn intervals(group: &FitGroup<'_>, labels: &Labels) -> Table {
+    let several = group.fits.len() > 1;
     let mut rows = Vec::new();
     for fit in &group.fits {
         for parameter in &fit.result.parameters {
@@ -112,8 +112,7 @@ fn intervals(group: &FitGroup<'_>, labels: &Labels) -> Table {
                 format!("{} / {}", fixed(low, decimals), signed(high, decimals))
             });
             let optional = |value: Option<f64>| value.map_or_else(String::new, |value| fixed(value, decimals));
-            let cells = vec![
-                fit.origin.label(labels),
+            let mut cells = vec![
                 labels.quantity("", &parameter.name),
                 fixed(parameter.value, decimals),
                 optional(parameter.error),
@@ -121,16 +120,19 @@ fn intervals(group: &FitGroup<'_>, labels: &Labels) -> Table {
                 optional(parameter.truth),
                 parameter.pull.map_or_else(String::new, |pull| signed(pull, 2)),
             ];
+            if several {
+                cells.insert(0, fit.origin.label(labels));
+            }
             rows.push(Row { cells, flagged: !fit.result.valid || parameter.at_limit });
         }
     }
-    let head = ["data set", "parameter", "value", "error", "Minos interval", "truth", "pull"];
+    let head = ["parameter", "value", "error", "Minos interval", "truth", "pull"];
     Table {
         name: slug(&format!("intervals-{}", group.name)),
         caption: "Best fit with 68 % intervals".into(),
-        head: head.map(str::to_owned).to_vec(),
+        head: several.then_some("data set").into_iter().chain(head).map(str::to_owned).collect(),
         rows,
-        texts: 2,
+        texts: 1 + usize::from(several),
         ..Table::default()
     }
 }

@@ -6,8 +6,25 @@ use super::page::{Block, Grade, Row, Section, Shown, Table, Verdict};
 use crate::figure::number::significant;
 use crate::figure::{Axis, Colour, Figure, Mark, Panel, Point, Series, Stroke, Symbol};
 
-/// Metrics that have a panel, with their labels; the others stand in the table.
-const PANELS: [(&str, &str); 2] = [("loss", "loss"), ("d2", "d_{2} [kNPE^{1/2}]")];
+/// A metric with a figure of its own.
+struct Metric {
+    name: &'static str,
+    title: &'static str,
+    label: &'static str,
+    meaning: &'static str,
+}
+
+/// The others stand in the table.
+const METRICS: [Metric; 2] = [
+    Metric { name: "loss", title: "training loss", label: "loss", meaning: "Mean over the training set." },
+    Metric {
+        name: "d2",
+        title: "validation distance",
+        label: "d_{2} [kNPE^{1/2}]",
+        meaning: "Cram\u{e9}r\u{2013}von Mises distance between the distribution functions of estimator and simulation, \
+                  mean over each validation set.",
+    },
+];
 /// Up to this many epochs, each has a point.
 const POINTS: usize = 40;
 
@@ -25,7 +42,7 @@ pub fn section(curves: &[Curve]) -> Option<Section> {
     if curves.is_empty() {
         return None;
     }
-    let figures = curves.iter().map(|curve| Shown { figure: figure(curve), caption: caption(curve) }).collect();
+    let figures = curves.iter().flat_map(figures).collect();
     let mut blocks = vec![Block::Figures(figures)];
     blocks.extend(table(curves).map(Block::Table));
     Some(Section::new("training", "Training", blocks))
@@ -48,50 +65,40 @@ pub fn verdict(curve: &Curve) -> Option<Verdict> {
     Some(Verdict { grade: Grade::Neutral, text })
 }
 
-fn caption(curve: &Curve) -> String {
-    let explanation = "Mean loss over the training set, and distance d_{2} between distribution functions on the \
-                       validation sets.";
-    match curve.best_epoch {
-        Some(epoch) => format!("{explanation} Dashed: epoch {epoch}, whose weights were kept."),
-        None => explanation.to_owned(),
-    }
+fn figures(curve: &Curve) -> Vec<Shown> {
+    METRICS.iter().filter_map(|metric| figure(curve, metric)).collect()
 }
 
-fn figure(curve: &Curve) -> Figure {
-    let sets = sets(&curve.rows);
-    let mut panels = Vec::new();
-    for (metric, label) in PANELS {
-        let mut series: Vec<Series> = Vec::new();
-        let mut values = Vec::new();
-        for (index, set) in sets.iter().enumerate() {
-            let mut points: Vec<(f64, f64)> = curve
-                .rows
-                .iter()
-                .filter(|row| row.metric == metric && row.set == **set)
-                .map(|row| (row.epoch as f64, row.value))
-                .collect();
-            points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            if !points.is_empty() {
-                values.extend(points.iter().map(|point| point.1));
-                series.extend(line(set, Colour::nth(index), points));
-            }
+fn figure(curve: &Curve, metric: &Metric) -> Option<Shown> {
+    let mut series: Vec<Series> = Vec::new();
+    let mut values = Vec::new();
+    for (index, set) in sets(&curve.rows).into_iter().enumerate() {
+        let rows = curve.rows.iter().filter(|row| row.metric == metric.name && row.set == set);
+        let mut points: Vec<(f64, f64)> = rows.map(|row| (row.epoch as f64, row.value)).collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        if !points.is_empty() {
+            values.extend(points.iter().map(|point| point.1));
+            series.extend(line(set, Colour::nth(index), points));
         }
-        if !series.is_empty() {
-            if let Some(epoch) = curve.best_epoch {
-                series.insert(0, Series::new("kept epoch", Colour::Faint, Mark::Moment(epoch as f64)));
-            }
-            panels.push(Panel::new(if panels.is_empty() { 150.0 } else { 130.0 }, axis(label, &values), series));
-        }
+    }
+    if series.is_empty() {
+        return None;
+    }
+    let mut caption = metric.meaning.to_owned();
+    if let Some(epoch) = curve.best_epoch {
+        series.push(Series::new(format!("epoch {epoch}, kept"), Colour::Faint, Mark::Moment(epoch as f64)));
+        caption.push_str(&format!(" The weights of epoch {epoch} were kept."));
     }
     let name = curve.origin.series();
-    Figure {
-        name: slug(&format!("training-{name}")),
-        title: format!("Learning curve of {name}"),
-        description: format!("Loss and validation distance of {name} against epoch"),
+    let figure = Figure {
+        name: slug(&format!("training-{name}-{}", metric.name)),
+        title: format!("{}: {}", name, metric.title),
+        description: format!("{} of {name} against epoch", metric.title),
         width: 480.0,
         x: Axis::linear("epoch"),
-        panels,
-    }
+        panels: vec![Panel::new(190.0, axis(metric.label, &values), series)],
+    };
+    Some(Shown { figure, caption })
 }
 
 /// A line, with points on it as long as they can be told apart.
@@ -173,7 +180,7 @@ mod tests {
         let curve =
             Curve { origin: Origin { stage: "surrogate".into(), ..Origin::default() }, rows, best_epoch: Some(2) };
         let section = section(std::slice::from_ref(&curve)).unwrap();
-        assert_eq!(section.figures().next().unwrap().panels.len(), 2);
+        assert_eq!(section.figures().count(), 2);
         assert_eq!(verdict(&curve).unwrap().text, "Training surrogate: best epoch 2 of 2; d_{2} there: 0.01 (grid).");
     }
 
@@ -181,6 +188,6 @@ mod tests {
     fn an_empty_curve_is_no_error() {
         assert!(section(&[]).is_none());
         let section = section(&[Curve::default()]).unwrap();
-        assert!(section.figures().next().unwrap().panels.is_empty());
+        assert_eq!(section.figures().count(), 0);
     }
 }
