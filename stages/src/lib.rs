@@ -5,6 +5,7 @@
 
 pub mod density;
 pub mod fit;
+pub mod import;
 pub mod model;
 pub mod sample;
 pub mod summarize;
@@ -28,5 +29,5 @@ pub const PAGE: ArtifactType = ArtifactType("page");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(fit::Fit)
+    Registry::new().with(fit::Fit).with(import::Import).with(summarize::Summarize)
 }
