@@ -7,6 +7,7 @@ pub mod density;
 pub mod figure;
 pub mod fit;
 pub mod generate;
+pub mod import;
 pub mod model;
 pub mod train;
 pub mod import;
