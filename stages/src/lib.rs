@@ -8,6 +8,7 @@ pub mod fit;
 pub mod model;
 pub mod sample;
 pub mod summarize;
+pub mod train;
 
 use mctune_engine::registry::Registry;
 use mctune_engine::stage::ArtifactType;
@@ -28,5 +29,5 @@ pub const PAGE: ArtifactType = ArtifactType("page");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new()
+    Registry::new().with(train::Train)
 }
