@@ -14,6 +14,7 @@ pub mod import;
 pub mod report;
 pub mod sample;
 pub mod summarize;
+pub mod train;
 
 use mctune_engine::command::Command;
 use mctune_engine::registry::Registry;

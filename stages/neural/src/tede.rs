@@ -4,15 +4,16 @@ pub(crate) mod artifact;
 pub(crate) mod config;
 pub(crate) mod layout;
 pub(crate) mod network;
-#[cfg(test)]
 mod reference;
 
 use std::sync::{Mutex, PoisonError};
 
+use burn::backend::Flex;
+
 use crate::kernels::softmax::density;
 use crate::{Bins, ParameterRange};
 use artifact::{ModelFiles, TedeDescription};
-use layout::{Layout, Sizes};
+use layout::Layout;
 use network::{Join, PackedWeights, Workspace, forward};
 
 /// Conditions evaluated at once; bounds the memory of a prediction.
@@ -129,25 +130,53 @@ impl Tede {
     /// If a point has another number of parameters than the model, or a source index is too large.
     #[must_use]
     pub fn densities(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
-        let Sizes { bins, parameters, .. } = self.layout.sizes;
+        let bins = self.layout.sizes.bins;
         let mut result = vec![0.0; conditions.len() * bins];
         let mut workspace = self.idle().pop().unwrap_or_default();
         for (conditions, out) in conditions.chunks(CHUNK).zip(result.chunks_mut(CHUNK * bins)) {
-            let mut scaled = Vec::with_capacity(conditions.len() * parameters);
-            for condition in conditions {
-                assert_eq!(condition.point.len(), parameters, "parameters of a point");
-                let ranges = &self.description.parameters;
-                scaled.extend(condition.point.iter().zip(ranges).map(|(value, range)| range.scale(*value) as f32));
-            }
-            let sources: Vec<usize> = conditions.iter().map(|condition| condition.source).collect();
+            let (scaled, sources) = self.inputs(conditions);
             forward(&self.layout, &self.weights, &scaled, &sources, &mut workspace);
-            let (temperature, width) = (self.layout.config.temperature, self.description.bins.width);
-            for (logits, out) in workspace.logits.chunks_exact(bins).zip(out.chunks_exact_mut(bins)) {
-                density(logits, temperature, width, out);
-            }
+            self.normalise(&workspace.logits, out);
         }
         self.idle().push(workspace);
         result
+    }
+
+    /// The same densities through plain burn operations on its CPU backend: slower, equal to rounding, and independent
+    /// of the fused kernels.
+    ///
+    /// # Panics
+    /// As [`Self::densities`].
+    #[must_use]
+    pub fn densities_by_burn(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
+        let device = Default::default();
+        let weights = reference::Weights::<Flex>::new(&self.layout, &self.weights.values, &device, |tensor| tensor);
+        let (scaled, sources) = self.inputs(conditions);
+        let logits = weights.logits(&self.layout, &scaled, &sources, &device).into_data();
+        let mut result = vec![0.0; conditions.len() * self.layout.sizes.bins];
+        self.normalise(logits.as_slice().unwrap_or_default(), &mut result);
+        result
+    }
+
+    /// Scaled parameters and sources of some conditions.
+    fn inputs(&self, conditions: &[Condition<'_>]) -> (Vec<f32>, Vec<usize>) {
+        let parameters = self.layout.sizes.parameters;
+        let mut scaled = Vec::with_capacity(conditions.len() * parameters);
+        for condition in conditions {
+            assert_eq!(condition.point.len(), parameters, "parameters of a point");
+            let ranges = &self.description.parameters;
+            scaled.extend(condition.point.iter().zip(ranges).map(|(value, range)| range.scale(*value) as f32));
+        }
+        (scaled, conditions.iter().map(|condition| condition.source).collect())
+    }
+
+    /// Densities from logits, condition by condition.
+    fn normalise(&self, logits: &[f32], result: &mut [f64]) {
+        let bins = self.layout.sizes.bins;
+        let (temperature, width) = (self.layout.config.temperature, self.description.bins.width);
+        for (logits, out) in logits.chunks_exact(bins).zip(result.chunks_exact_mut(bins)) {
+            density(logits, temperature, width, out);
+        }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Workspace>> {

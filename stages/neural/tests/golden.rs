@@ -45,6 +45,16 @@ fn densities_equal_the_golden_ones() {
 }
 
 #[test]
+fn burn_gives_the_same_densities() {
+    let (model, cases) = (authors_model(), golden());
+    let conditions: Vec<Condition<'_>> = cases.iter().map(|case| condition(&model, case)).collect();
+    let pairs = model.densities(&conditions).into_iter().zip(model.densities_by_burn(&conditions));
+    for (ours, burn) in pairs {
+        assert!((ours - burn).abs() < 6e-5, "{ours} {burn}");
+    }
+}
+
+#[test]
 fn batches_and_threads_do_not_matter() {
     let (model, cases) = (authors_model(), golden());
     let conditions: Vec<Condition<'_>> = cases.iter().map(|case| condition(&model, case)).collect();
