@@ -9,8 +9,6 @@ pub mod fit;
 pub mod generate;
 pub mod import;
 pub mod model;
-pub mod train;
-pub mod import;
 pub mod report;
 pub mod sample;
 pub mod summarize;
