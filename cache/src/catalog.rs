@@ -95,9 +95,10 @@ impl Catalog {
 
     /// Makes room for what `bytes` of journals are likely to hold.
     pub(crate) fn reserve(&mut self, bytes: u64) {
-        let frames = usize::try_from(bytes / 400).unwrap_or(0);
-        self.copies.reserve(frames);
-        self.records.reserve(frames);
+        // A record of a few hundred bytes with three objects, at 72 bytes each.
+        let bytes = usize::try_from(bytes).unwrap_or(0);
+        self.copies.reserve(bytes / 250);
+        self.records.reserve(bytes / 750);
     }
 
     /// Learns what a frame of `writer` at `offset` says.

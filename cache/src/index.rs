@@ -90,7 +90,7 @@ impl Index {
     /// lock some time after it was closed, when its threads have ended.
     pub(crate) fn open_patiently(path: &Path) -> Result<Self, IndexFault> {
         let mut attempt = Self::open_or_create(path);
-        for _ in 0..10 {
+        for _ in 0..20 {
             if !matches!(attempt, Err(IndexFault::Locked)) {
                 break;
             }

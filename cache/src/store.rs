@@ -281,10 +281,13 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        let open = self.view_mut().take_index();
         if self.writer().is_none() {
+            if let Some(index) = open {
+                index.close();
+            }
             return;
         }
-        let open = self.view_mut().take_index();
         let journals = crate::journal::list(&self.layout.journals()).unwrap_or_default();
         if open.is_some() || journals.iter().map(|journal| journal.length).sum::<u64>() >= INDEX_WORTHWHILE {
             self.update_index(open);

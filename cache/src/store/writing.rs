@@ -252,11 +252,17 @@ fn flush(
     pack: Option<(File, PathBuf)>,
     (journal, journal_path): (File, PathBuf),
 ) -> Result<(), StoreError> {
-    for path in unsynced.files.iter().chain(&unsynced.folders) {
-        let flushed = File::open(path).and_then(|file| file.sync_all());
-        match flushed {
-            // Moved aside as damaged, or replaced: nothing of ours to flush.
+    for path in &unsynced.files {
+        match File::open(path).and_then(|file| file.sync_all()) {
+            // Moved aside as damaged: nothing to flush.
             Err(e) if e.kind() == ErrorKind::NotFound => {}
+            other => other.map_err(|e| StoreError::io("flushing", path, e))?,
+        }
+    }
+    for path in &unsynced.folders {
+        match File::open(path).and_then(|folder| folder.sync_all()) {
+            // Some network file systems have no such operation for folders; their servers keep entries safe.
+            Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {}
             other => other.map_err(|e| StoreError::io("flushing", path, e))?,
         }
     }

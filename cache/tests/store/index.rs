@@ -127,9 +127,9 @@ fn a_foreign_thing_in_place_of_the_index_does_no_harm() {
     ];
     for make in foreign {
         if index.is_dir() {
-            fs::remove_dir_all(&index).unwrap()
+            fs::remove_dir_all(&index).unwrap();
         } else {
-            fs::remove_file(&index).unwrap_or_default()
+            fs::remove_file(&index).unwrap_or_default();
         }
         make();
         check_all_ways(&root, RECORDS);
