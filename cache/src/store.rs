@@ -1,106 +1,296 @@
-//! The store (interface; the simplest thing behind it for now).
+//! The store: opening it, asking it, closing it. Writing and reading objects are in the modules below.
+
+mod reading;
+mod stats;
+mod verify;
+mod view;
+mod writing;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::Digest;
+use crate::catalog::Place;
+use crate::index::{Index, IndexFault, Kind};
+use crate::layout::Layout;
+use crate::pack::Packs;
+use crate::record::Record;
+use crate::writer_id::WriterId;
+use crate::{Digest, StoreError, loose};
+pub use stats::StoreStats;
+pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, VerifyProgress, VerifyReport};
+use view::{INDEX_WORTHWHILE, View};
+use writing::Writer;
 
-/// The store failed.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The system refused an operation.
-    #[error("{action} {}: {source}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-}
+/// Updates of more blocks than this make the next opening of the index slow: tens of milliseconds.
+const MANY_BLOCKS: usize = 200;
 
-impl StoreError {
-    /// An input or output error with what was being done to which path.
-    #[must_use]
-    pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
-        Self::Io { action, path: path.to_owned(), source }
-    }
-}
-
-/// An object could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// It is not in the store.
-    #[error("object {} is missing", digest.short())]
-    Missing {
-        /// The object.
-        digest: Digest,
-    },
-    /// Its bytes do not have its digest.
-    #[error("object {} is damaged", digest.short())]
-    Damaged {
-        /// The object.
-        digest: Digest,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// A store.
+/// A content-addressed store of objects, and of records that name them.
+///
+/// All operations take `&self` and may be called from many threads; any number of processes, also on several machines that
+/// share a file system, may have a store open at once, reading and writing.
+///
+/// # What survives
+/// - **The death of the process** (also by SIGKILL): every object and record whose `put` or `publish` returned.
+/// - **Power loss**: everything before the last [`Self::sync`] that returned. Later objects and records may be lost or
+///   incomplete; checksums tell, so that they are misses and never wrong answers.
+///
+/// # What others see
+/// [`Self::refresh`] shows what other processes have published. On one machine that is everything their calls returned
+/// from; across machines on a network file system it is what was there when they last called [`Self::sync`] or exited.
 pub struct Store {
-    root: PathBuf,
+    layout: Layout,
+    id: WriterId,
+    access: Access,
+    /// Locked after `writer` where both are needed.
+    view: RwLock<View>,
+    writer: Mutex<Option<Writer>>,
+    /// Held while flushing to disk, so that those who wait share the work of one flush.
+    syncing: Mutex<()>,
+    packs: Packs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    ReadOnly,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("root", &self.root()).field("access", &self.access).finish_non_exhaustive()
+    }
 }
 
 impl Store {
-    /// Opens or creates the store in `root`.
+    /// Opens the store in `root`; makes one if the folder is empty or absent. Reads no journal yet.
     ///
     /// # Errors
-    /// If it cannot be created.
+    /// If the folder is something else ([`StoreError::Foreign`]), was written by a later version
+    /// ([`StoreError::NewerFormat`]) or cannot be created.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(root.join("objects")).map_err(|e| StoreError::io("creating", root, e))?;
-        Ok(Self { root: root.to_owned() })
+        let layout = Layout::new(root);
+        layout.create()?;
+        Ok(Self::new(layout, Access::Write))
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
-        self.root.join("objects").join(digest.to_string())
-    }
-
-    /// Stores bytes.
+    /// Opens an existing store for reading. Nothing is ever written, so it may lie on a read-only medium; whatever would
+    /// write fails with [`StoreError::ReadOnly`].
     ///
     /// # Errors
-    /// If writing fails.
-    pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
-        let digest = Digest::of(bytes);
-        std::fs::write(self.path(&digest), bytes).map_err(|e| StoreError::io("writing", &self.root, e))?;
-        Ok(digest)
+    /// If there is no store ([`StoreError::Absent`]), or as [`Self::open`].
+    pub fn open_read_only(root: &Path) -> Result<Self, StoreError> {
+        let layout = Layout::new(root);
+        if layout.check()? {
+            Ok(Self::new(layout, Access::ReadOnly))
+        } else {
+            Err(StoreError::Absent { root: root.to_owned() })
+        }
     }
 
-    /// Stores a file; gives its digest and length.
-    ///
-    /// # Errors
-    /// If reading or writing fails.
-    pub fn put_file(&self, path: &Path) -> Result<(Digest, u64), StoreError> {
-        let bytes = std::fs::read(path).map_err(|e| StoreError::io("reading", path, e))?;
-        Ok((self.put(&bytes)?, bytes.len() as u64))
+    fn new(layout: Layout, access: Access) -> Self {
+        Self {
+            id: WriterId::new(),
+            packs: Packs::new(layout.clone()),
+            layout,
+            access,
+            view: RwLock::default(),
+            writer: Mutex::default(),
+            syncing: Mutex::default(),
+        }
     }
 
-    /// Bytes of an object, verified.
-    ///
-    /// # Errors
-    /// If it is missing or damaged.
-    pub fn read(&self, digest: &Digest) -> Result<Vec<u8>, ReadError> {
-        let bytes = std::fs::read(self.path(digest)).map_err(|_| ReadError::Missing { digest: *digest })?;
-        if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(ReadError::Damaged { digest: *digest }) }
+    /// Folder of the store.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.layout.root()
     }
 
-    /// Writes an object out as a file, verified.
+    /// Whether the store was opened for reading alone.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.access == Access::ReadOnly
+    }
+
+    /// Where the task with this key keeps its checkpoints. Not created here.
+    #[must_use]
+    pub fn scratch(&self, key: &Digest) -> PathBuf {
+        self.layout.scratch(key)
+    }
+
+    /// Where private working directories are made: on the file system of the store. Not created here.
+    #[must_use]
+    pub fn work_dir(&self) -> PathBuf {
+        self.layout.work()
+    }
+
+    /// Where manifests of runs are kept. Not created here.
+    #[must_use]
+    pub fn runs_dir(&self) -> PathBuf {
+        self.layout.runs()
+    }
+
+    /// Reads all journals into memory. Look-ups then take well under a microsecond; to be called before asking for many
+    /// things. Without it, the index is used where there is one.
     ///
     /// # Errors
-    /// If it is missing or damaged, or writing fails.
-    pub fn export(&self, digest: &Digest, destination: &Path) -> Result<(), ReadError> {
-        let bytes = self.read(digest)?;
-        std::fs::write(destination, bytes).map_err(|e| StoreError::io("writing", destination, e))?;
+    /// If the journals cannot be listed. A journal that cannot be read counts as absent.
+    pub fn load(&self) -> Result<(), StoreError> {
+        self.view_mut().read_all(&self.layout, &self.id)
+    }
+
+    /// Looks for what other processes have published, and for packs that have vanished.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn refresh(&self) -> Result<(), StoreError> {
+        self.packs.forget();
+        self.view_mut().refresh(&self.layout, &self.id, !self.is_read_only())
+    }
+
+    /// Length of an object that is there: known, not marked as damaged, and its file long enough. Its bytes are not
+    /// looked at.
+    #[must_use]
+    pub fn contains(&self, digest: &Digest) -> Option<u64> {
+        let view = self.view_about(Kind::Object, digest);
+        view.catalog.copies(digest).find(|copy| self.is_there(&view, digest, *copy)).map(|copy| copy.length)
+    }
+
+    /// The record published under `key`.
+    ///
+    /// If there are several, the latest of those whose objects are all there (as [`Self::contains`] sees it); if there is
+    /// none such, the latest, so that the caller can say which object is missing.
+    #[must_use]
+    pub fn record(&self, key: &Digest) -> Option<Arc<Record>> {
+        let mut found: Vec<_> = {
+            let view = self.view_about(Kind::Record, key);
+            let mut records = view.catalog.records(key);
+            let latest = Arc::clone(records.next()?);
+            let rest: Vec<_> = records.cloned().collect();
+            if rest.is_empty() {
+                return Some(latest);
+            }
+            std::iter::once(latest).chain(rest).collect()
+        };
+        let whole = |record: &Arc<Record>| record.objects.iter().all(|object| self.contains(object).is_some());
+        let best = found.iter().position(whole).unwrap_or(0);
+        Some(found.swap_remove(best))
+    }
+
+    /// All records, one a key, in the order of keys; each as [`Self::record`] gives it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn records(&self) -> Result<Vec<Arc<Record>>, StoreError> {
+        self.load()?;
+        let mut keys: Vec<Digest> = self.view().catalog.keys().copied().collect();
+        keys.sort_unstable();
+        Ok(keys.iter().filter_map(|key| self.record(key)).collect())
+    }
+
+    /// Brings the index up to date, from nothing if need be. Writers do it on their own when the store is closed.
+    ///
+    /// Gives whether it was done: not if another process uses the index at this moment, or if it cannot be written. Nothing
+    /// depends on it.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`].
+    pub fn rebuild_index(&self) -> Result<bool, StoreError> {
+        self.writable()?;
+        let open = self.view_mut().take_index();
+        Ok(self.update_index(open))
+    }
+
+    /// Flushes everything to disk and brings the index up to date. Dropping the store does the latter and leaves the
+    /// former to the system.
+    ///
+    /// # Errors
+    /// If flushing fails.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.sync()
+    }
+
+    fn update_index(&self, open: Option<Box<Index>>) -> bool {
+        let mut updated = self.update_index_once(open);
+        if let Err(fault @ IndexFault::Unusable(_)) = &updated {
+            view::retire_index(&self.layout, fault);
+            updated = self.update_index_once(None);
+        }
+        if let Err(fault) = &updated {
+            tracing::debug!(%fault, "the index was not updated");
+        }
+        updated.is_ok()
+    }
+
+    fn update_index_once(&self, open: Option<Box<Index>>) -> Result<(), IndexFault> {
+        let path = self.layout.index();
+        let mut index = open.map_or_else(|| Index::open_patiently(&path), |index| Ok(*index))?;
+        let updated = index.update(&self.layout);
+        index.close();
+        if updated? > MANY_BLOCKS {
+            // sled goes through what was written when it is opened for the first time after that, and notes the outcome.
+            // Better here than in a process that asks for one thing.
+            let _ = Index::open_patiently(&path).map(Index::close);
+        }
         Ok(())
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::ReadOnly => Err(StoreError::ReadOnly { root: self.root().to_owned() }),
+        }
+    }
+
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+        self.view.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The view, with everything that is known about `digest`. If the journals cannot even be listed, that is nothing: a
+    /// miss, and whoever then writes is told why it fails.
+    fn view_about(&self, kind: Kind, digest: &Digest) -> RwLockReadGuard<'_, View> {
+        let view = self.view();
+        if view.knows(kind, digest) {
+            return view;
+        }
+        drop(view);
+        let learnt = self.view_mut().learn_about(kind, digest, &self.layout, &self.id, !self.is_read_only());
+        if let Err(error) = learnt {
+            tracing::warn!(%error, "the journals of the store cannot be read");
+        }
+        self.view()
+    }
+
+    fn is_there(&self, view: &View, digest: &Digest, copy: crate::catalog::Copy) -> bool {
+        match copy.place {
+            Place::Pack(place) => {
+                let writer = view.catalog.writer(place.writer);
+                self.packs.reaches(writer, place, place.offset.saturating_add(copy.length))
+            }
+            Place::Loose => loose::is_there(&self.layout, digest, copy.length),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let open = self.view_mut().take_index();
+        if self.writer().is_none() {
+            if let Some(index) = open {
+                index.close();
+            }
+            return;
+        }
+        let journals = crate::journal::list(&self.layout.journals()).unwrap_or_default();
+        if open.is_some() || journals.iter().map(|journal| journal.length).sum::<u64>() >= INDEX_WORTHWHILE {
+            self.update_index(open);
+        }
     }
 }

@@ -1,0 +1,244 @@
+//! The index: which frame of which journal tells about a digest, kept in sled.
+//!
+//! It serves processes that ask for a few things in a large store (`get`, `explain`, an element of a job array) and
+//! should not have to read all journals for that. Nothing depends on it: it says where to look, the frame found there says
+//! what is true. If it is locked, damaged or lost, the journals are read instead.
+//!
+//! An entry per digest would be the obvious form. Measured with 4x10^5 of them, sled takes 20 s to fill and 2 s to open;
+//! with the same entries in 2 x 1024 blocks 0.2 s and 30 ms. So entries are kept in blocks, by the first bits of the
+//! digest. The root holds the checksum of every block: a block that sled lost or rolled back by itself is noticed, and an
+//! absent entry is then really absent from the journals up to their marks.
+
+mod root;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::Duration;
+
+use root::Root;
+
+use crate::Digest;
+use crate::journal::{self, Frame, JournalFile};
+use crate::layout::Layout;
+use crate::writer_id::WriterId;
+
+/// Blocks a kind, a power of two. About 300 entries each for a campaign of 10^5 tasks.
+const BLOCKS: usize = 1024;
+/// Digest 32, writer 4, offset 8.
+const ENTRY: usize = 44;
+const ROOT_KEY: &[u8] = b"root";
+
+/// What an entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// Where an object lies.
+    Object,
+    /// A record.
+    Record,
+}
+
+/// Why the index cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IndexFault {
+    /// Another process uses it.
+    #[error("the index is in use by another process")]
+    Locked,
+    /// There is none.
+    #[error("there is no index")]
+    Absent,
+    /// It is damaged, or belongs to other journals.
+    #[error("the index cannot be used: {0}")]
+    Unusable(String),
+}
+
+impl From<sled::Error> for IndexFault {
+    fn from(error: sled::Error) -> Self {
+        let text = error.to_string();
+        // sled gives no error kind of its own for this.
+        if text.contains("could not acquire lock") { Self::Locked } else { Self::Unusable(text) }
+    }
+}
+
+/// An open index. No other process can open it meanwhile.
+pub(crate) struct Index {
+    db: sled::Db,
+    root: Root,
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").field("journals", &self.root.journals.len()).finish_non_exhaustive()
+    }
+}
+
+/// sled panics on some damage instead of giving an error.
+fn guarded<T>(what: impl FnOnce() -> Result<T, IndexFault>) -> Result<T, IndexFault> {
+    catch_unwind(AssertUnwindSafe(what)).unwrap_or_else(|_| Err(IndexFault::Unusable("sled panicked".to_owned())))
+}
+
+impl Index {
+    /// Opens the index in `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, IndexFault> {
+        if std::fs::symlink_metadata(path).is_err() {
+            return Err(IndexFault::Absent);
+        }
+        Self::open_or_create(path)
+    }
+
+    /// Opens the index in `path`, an empty one if there is none; waits a little for one that is in use. sled gives up its
+    /// lock some time after it was closed, when its threads have ended.
+    pub(crate) fn open_patiently(path: &Path) -> Result<Self, IndexFault> {
+        let mut attempt = Self::open_or_create(path);
+        for _ in 0..20 {
+            if !matches!(attempt, Err(IndexFault::Locked)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            attempt = Self::open_or_create(path);
+        }
+        attempt
+    }
+
+    fn open_or_create(path: &Path) -> Result<Self, IndexFault> {
+        guarded(|| {
+            // Flushed when an update is complete, not by a clock.
+            let db = sled::Config::new().path(path).flush_every_ms(None).cache_capacity(64 << 20).open()?;
+            let root = match db.get(ROOT_KEY)? {
+                Some(bytes) => {
+                    Root::parse(&bytes).ok_or_else(|| IndexFault::Unusable("its root is damaged".to_owned()))?
+                }
+                None if db.is_empty() => Root::new(2 * BLOCKS),
+                None => return Err(IndexFault::Unusable("it has no root".to_owned())),
+            };
+            if root.sums.len() == 2 * BLOCKS {
+                Ok(Self { db, root })
+            } else {
+                Err(IndexFault::Unusable("it has another number of blocks".to_owned()))
+            }
+        })
+    }
+
+    /// An error if a covered journal has vanished or become shorter.
+    pub(crate) fn check(&self, journals: &[JournalFile]) -> Result<(), IndexFault> {
+        self.root.check(journals).map_err(IndexFault::Unusable)
+    }
+
+    /// The journals covered, each with the offset up to which it is.
+    pub(crate) fn journals(&self) -> &[(WriterId, u64)] {
+        &self.root.journals
+    }
+
+    /// All places in packs that are marked as damaged.
+    pub(crate) fn condemned(&self) -> &[(WriterId, u32, u64)] {
+        &self.root.condemned
+    }
+
+    /// Frames that tell about `digest`: journal and offset.
+    pub(crate) fn look_up(&self, kind: Kind, digest: &Digest) -> Result<Vec<(WriterId, u64)>, IndexFault> {
+        let block = self.block(slot(kind, digest))?;
+        let (entries, _) = block.as_chunks::<ENTRY>();
+        entries
+            .iter()
+            .filter(|entry| entry[..32] == digest.as_bytes()[..])
+            .map(|entry| {
+                let (number, offset) = parse_place(entry);
+                let journal = self.root.journals.get(number as usize);
+                journal
+                    .map(|(writer, _)| (writer.clone(), offset))
+                    .ok_or_else(|| IndexFault::Unusable("an entry names an unknown journal".to_owned()))
+            })
+            .collect()
+    }
+
+    /// Takes in what the journals say beyond their marks; gives the number of blocks written.
+    pub(crate) fn update(&mut self, layout: &Layout) -> Result<usize, IndexFault> {
+        let unreadable = |e: std::io::Error| IndexFault::Unusable(format!("a journal cannot be read: {e}"));
+        let journals = journal::list(&layout.journals()).map_err(unreadable)?;
+        self.check(&journals)?;
+        let mut root = self.root.clone();
+        let mut added: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        for journal in &journals {
+            let number = root.number(&journal.writer);
+            let mark = root.journals[number].1;
+            if journal.length == mark {
+                continue;
+            }
+            let condemned = &mut root.condemned;
+            let scan = journal::scan(&journal.path, &journal.writer, mark, |offset, frame| {
+                let (kind, digest) = match frame {
+                    Frame::Object { digest, .. } | Frame::Loose { digest, .. } => (Kind::Object, digest),
+                    Frame::Record(record) => (Kind::Record, record.key),
+                    Frame::Condemned { writer, pack, offset } => {
+                        condemned.push((writer, pack, offset));
+                        return;
+                    }
+                };
+                let entries = added.entry(slot(kind, &digest)).or_default();
+                entries.extend_from_slice(digest.as_bytes());
+                entries.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
+                entries.extend_from_slice(&offset.to_le_bytes());
+            });
+            root.journals[number].1 = scan.map_err(unreadable)?.resume;
+        }
+        let touched = added.len();
+        let mut batch = sled::Batch::default();
+        for (slot, entries) in added {
+            let mut block = self.block(slot)?;
+            block.extend_from_slice(&entries);
+            root.sums[slot] = crc32fast::hash(&block);
+            batch.insert(&block_key(slot), block);
+        }
+        batch.insert(ROOT_KEY, root.to_bytes());
+        guarded(|| {
+            self.db.apply_batch(batch)?;
+            self.db.flush()?;
+            Ok(())
+        })?;
+        self.root = root;
+        Ok(touched)
+    }
+
+    /// Content of a block, checked against the root.
+    fn block(&self, slot: usize) -> Result<Vec<u8>, IndexFault> {
+        let block = guarded(|| Ok(self.db.get(block_key(slot))?.map_or_else(Vec::new, |bytes| bytes.to_vec())))?;
+        if crc32fast::hash(&block) == self.root.sums[slot] && block.len().is_multiple_of(ENTRY) {
+            Ok(block)
+        } else {
+            Err(IndexFault::Unusable("a block is damaged".to_owned()))
+        }
+    }
+
+    /// Closes the index.
+    pub(crate) fn close(self) {
+        if guarded(|| {
+            drop(self);
+            Ok(())
+        })
+        .is_err()
+        {
+            tracing::debug!("sled panicked while closing the index");
+        }
+    }
+}
+
+fn slot(kind: Kind, digest: &Digest) -> usize {
+    let [first, second, ..] = *digest.as_bytes();
+    let block = usize::from(u16::from_be_bytes([first, second])) % BLOCKS;
+    match kind {
+        Kind::Object => block,
+        Kind::Record => BLOCKS + block,
+    }
+}
+
+/// Keys of blocks are two bytes, so that none is [`ROOT_KEY`].
+fn block_key(slot: usize) -> [u8; 2] {
+    u16::try_from(slot).unwrap_or(u16::MAX).to_be_bytes()
+}
+
+fn parse_place(entry: &[u8; ENTRY]) -> (u32, u64) {
+    let (mut number, mut offset) = ([0; 4], [0; 8]);
+    number.copy_from_slice(&entry[32..36]);
+    offset.copy_from_slice(&entry[36..]);
+    (u32::from_le_bytes(number), u64::from_le_bytes(offset))
+}

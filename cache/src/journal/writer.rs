@@ -1,0 +1,49 @@
+//! Appending to the journal of this process.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use super::frame::{Frame, Seal};
+use crate::StoreError;
+use crate::layout::Layout;
+use crate::writer_id::WriterId;
+
+/// The journal of this process. Nobody else writes to it.
+#[derive(Debug)]
+pub(crate) struct JournalWriter {
+    file: File,
+    path: PathBuf,
+    seal: Seal,
+    end: u64,
+    buffer: Vec<u8>,
+}
+
+impl JournalWriter {
+    /// Begins a journal.
+    pub(crate) fn create(layout: &Layout, writer: &WriterId) -> Result<Self, StoreError> {
+        let folder = layout.journals();
+        fs::create_dir_all(&folder).map_err(|e| StoreError::io("creating", &folder, e))?;
+        let path = layout.journal(writer);
+        let file = File::create_new(&path).map_err(|e| StoreError::io("creating", &path, e))?;
+        Ok(Self { file, path, seal: Seal::of(writer), end: 0, buffer: Vec::new() })
+    }
+
+    /// Appends a frame and gives its offset. When this returns, the system holds the frame: it survives the death of the
+    /// process.
+    ///
+    /// A failed write leaves `end` alone, so that the next frame takes the place of the torn one.
+    pub(crate) fn append(&mut self, frame: &Frame) -> Result<u64, StoreError> {
+        let offset = self.end;
+        frame.encode(self.seal, offset, &mut self.buffer);
+        self.file.write_all_at(&self.buffer, offset).map_err(|e| StoreError::io("writing", &self.path, e))?;
+        self.end += self.buffer.len() as u64;
+        Ok(offset)
+    }
+
+    /// A second handle on the file, to be flushed to disk while others go on writing.
+    pub(crate) fn handle(&self) -> Result<(File, PathBuf), StoreError> {
+        let file = self.file.try_clone().map_err(|e| StoreError::io("flushing", &self.path, e))?;
+        Ok((file, self.path.clone()))
+    }
+}

@@ -1,0 +1,146 @@
+//! Packs: small objects, one after the other in few large files, so that a campaign of 10^5 artifacts does not cost 10^5
+//! files.
+//!
+//! A pack holds nothing but a magic number and objects; where they lie is written in the journal of the same writer.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::StoreError;
+use crate::layout::Layout;
+use crate::writer_id::WriterId;
+
+/// First bytes of a pack.
+pub(crate) const MAGIC: &[u8; 8] = b"mcpack1\n";
+
+/// Size at which the next pack is begun. Large enough that a campaign has few, small enough that gc can rewrite one
+/// without much ado.
+const ROLL_OVER: u64 = 256 << 20;
+
+/// Open packs kept for reading: far below the usual limit of 1024 open files.
+const OPEN_FILES: usize = 128;
+
+/// The pack this process appends to.
+#[derive(Debug)]
+pub(crate) struct PackWriter {
+    file: File,
+    path: PathBuf,
+    pub(crate) number: u32,
+    pub(crate) end: u64,
+}
+
+impl PackWriter {
+    /// Begins a pack.
+    pub(crate) fn create(layout: &Layout, writer: &WriterId, number: u32) -> Result<Self, StoreError> {
+        let folder = layout.packs();
+        fs::create_dir_all(&folder).map_err(|e| StoreError::io("creating", &folder, e))?;
+        let path = layout.pack(writer, number);
+        let io = |e| StoreError::io("creating", &path, e);
+        let file = File::create_new(&path).map_err(io)?;
+        file.write_all_at(MAGIC, 0).map_err(io)?;
+        Ok(Self { file, path, number, end: MAGIC.len() as u64 })
+    }
+
+    /// Whether the next object belongs into the next pack.
+    pub(crate) fn is_full(&self) -> bool {
+        self.end >= ROLL_OVER
+    }
+
+    /// Appends an object and gives its offset. A failed write leaves `end` alone: what it left is overwritten.
+    ///
+    /// An empty object takes a byte, so that no two objects have the same place: marking one as damaged would hit the other.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<u64, StoreError> {
+        let offset = self.end;
+        let bytes = if bytes.is_empty() { &[0] } else { bytes };
+        self.file.write_all_at(bytes, offset).map_err(|e| StoreError::io("writing", &self.path, e))?;
+        self.end += bytes.len() as u64;
+        Ok(offset)
+    }
+
+    /// A second handle on the file, to be flushed to disk while others go on writing.
+    pub(crate) fn handle(&self) -> Result<(File, PathBuf), StoreError> {
+        let file = self.file.try_clone().map_err(|e| StoreError::io("flushing", &self.path, e))?;
+        Ok((file, self.path.clone()))
+    }
+}
+
+/// Where an object lies in a pack. Writers are numbered by the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PackPlace {
+    pub(crate) writer: u32,
+    pub(crate) pack: u32,
+    pub(crate) offset: u64,
+}
+
+/// Packs as they are read: their lengths and some open files.
+#[derive(Debug)]
+pub(crate) struct Packs {
+    layout: Layout,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    lengths: HashMap<(u32, u32), u64>,
+    files: HashMap<(u32, u32), Arc<File>>,
+}
+
+impl Packs {
+    pub(crate) fn new(layout: Layout) -> Self {
+        Self { layout, known: RwLock::default() }
+    }
+
+    /// Whether the pack is there and at least `end` bytes long.
+    ///
+    /// Lengths are remembered, since packs only grow; a pack that seems too short is looked at again.
+    pub(crate) fn reaches(&self, writer: &WriterId, place: PackPlace, end: u64) -> bool {
+        let name = (place.writer, place.pack);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).lengths.get(&name).copied();
+        if known.is_some_and(|length| length >= end) {
+            return true;
+        }
+        let Ok(metadata) = fs::metadata(self.layout.pack(writer, place.pack)) else { return false };
+        self.grown(name, metadata.len());
+        metadata.len() >= end
+    }
+
+    /// Notes that a pack has become longer.
+    pub(crate) fn grown(&self, name: (u32, u32), length: u64) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).lengths.insert(name, length);
+    }
+
+    /// Forgets what was seen, so that packs which were removed or cut meanwhile are noticed.
+    pub(crate) fn forget(&self) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known::default();
+    }
+
+    /// Fills `buffer` from a place in a pack. `UnexpectedEof` if the pack is too short, `NotFound` if there is none.
+    pub(crate) fn read(&self, writer: &WriterId, place: PackPlace, buffer: &mut [u8]) -> io::Result<()> {
+        match self.file(writer, place)?.read_exact_at(buffer, place.offset) {
+            // On network file systems an old handle may show an old length; opening asks the server.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                self.known.write().unwrap_or_else(PoisonError::into_inner).files.remove(&(place.writer, place.pack));
+                self.file(writer, place)?.read_exact_at(buffer, place.offset)
+            }
+            other => other,
+        }
+    }
+
+    fn file(&self, writer: &WriterId, place: PackPlace) -> io::Result<Arc<File>> {
+        let name = (place.writer, place.pack);
+        if let Some(file) = self.known.read().unwrap_or_else(PoisonError::into_inner).files.get(&name) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(File::open(self.layout.pack(writer, place.pack))?);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.files.len() >= OPEN_FILES {
+            known.files.clear();
+        }
+        known.files.insert(name, Arc::clone(&file));
+        Ok(file)
+    }
+}

@@ -1,0 +1,232 @@
+//! What a store knows of its journals, and how it gets to know more.
+//!
+//! A view begins empty. The first question fills it: with all journals, or, where an index exists and is worth it, with
+//! those parts of the journals that the index does not cover; then the index is asked for each digest once, and what it
+//! leads to is added. A failing index turns such a view into one of all journals, so that the answers are the same.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::catalog::Catalog;
+use crate::index::{Index, IndexFault, Kind};
+use crate::journal::{self, Frame, JournalFile, frame_at};
+use crate::layout::Layout;
+use crate::loose::move_aside;
+use crate::pack::PackPlace;
+use crate::writer_id::WriterId;
+use crate::{Digest, StoreError};
+
+/// Journals of less than this are read faster than an index is opened.
+pub(crate) const INDEX_WORTHWHILE: u64 = 8 << 20;
+
+/// How much of the journals a view covers.
+#[derive(Debug, Default)]
+enum Coverage {
+    /// Nothing was asked yet.
+    #[default]
+    Nothing,
+    /// The parts beyond the marks of the index, and what was asked for.
+    Indexed(Box<Index>),
+    /// All of them, as of the last look.
+    Whole,
+}
+
+/// What a store knows of its journals.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    pub(crate) catalog: Catalog,
+    coverage: Coverage,
+    /// Offset up to which each journal was read, by writer.
+    marks: HashMap<WriterId, u64>,
+    /// What the index was asked for already.
+    asked: HashSet<(Kind, Digest)>,
+}
+
+impl View {
+    /// Whether everything the store holds about `digest` is in the catalog.
+    pub(crate) fn knows(&self, kind: Kind, digest: &Digest) -> bool {
+        match self.coverage {
+            Coverage::Nothing => false,
+            Coverage::Indexed(_) => self.asked.contains(&(kind, *digest)),
+            Coverage::Whole => true,
+        }
+    }
+
+    /// Sees to it that everything the store holds about `digest` is in the catalog. `own` is the journal of this process,
+    /// whose frames are added as they are written.
+    pub(crate) fn learn_about(
+        &mut self,
+        kind: Kind,
+        digest: &Digest,
+        layout: &Layout,
+        own: &WriterId,
+        may_use_index: bool,
+    ) -> Result<(), StoreError> {
+        if matches!(self.coverage, Coverage::Nothing) {
+            self.begin(layout, own, may_use_index)?;
+        }
+        if self.knows(kind, digest) {
+            return Ok(());
+        }
+        let Coverage::Indexed(index) = &self.coverage else { return Ok(()) };
+        match fetch(index, kind, digest, layout) {
+            Ok(frames) => {
+                for (writer, offset, frame) in frames {
+                    let number = self.catalog.number(&writer);
+                    self.catalog.learn(number, offset, frame);
+                }
+                self.asked.insert((kind, *digest));
+                Ok(())
+            }
+            Err(fault) => {
+                tracing::debug!(%fault, "reading the journals instead of the index");
+                self.read_all(layout, own)?;
+                retire_index(layout, &fault);
+                Ok(())
+            }
+        }
+    }
+
+    fn begin(&mut self, layout: &Layout, own: &WriterId, may_use_index: bool) -> Result<(), StoreError> {
+        let journals = list(layout)?;
+        let bytes: u64 = journals.iter().map(|journal| journal.length).sum();
+        self.marks.clear();
+        self.asked.clear();
+        if may_use_index && bytes >= INDEX_WORTHWHILE {
+            match self.attach_index(layout, &journals) {
+                Ok(()) => {
+                    self.read_tails(&journals, own);
+                    return Ok(());
+                }
+                Err(fault) => {
+                    tracing::debug!(%fault, "reading the journals instead of the index");
+                    retire_index(layout, &fault);
+                }
+            }
+        }
+        self.coverage = Coverage::Whole;
+        self.catalog.reserve(bytes);
+        self.read_tails(&journals, own);
+        Ok(())
+    }
+
+    fn attach_index(&mut self, layout: &Layout, journals: &[JournalFile]) -> Result<(), IndexFault> {
+        let index = Index::open(&layout.index())?;
+        if let Err(fault) = index.check(journals) {
+            index.close();
+            return Err(fault);
+        }
+        for (writer, mark) in index.journals() {
+            self.marks.insert(writer.clone(), *mark);
+        }
+        for (writer, pack, offset) in index.condemned() {
+            let writer = self.catalog.number(writer);
+            self.catalog.condemn(PackPlace { writer, pack: *pack, offset: *offset });
+        }
+        self.coverage = Coverage::Indexed(Box::new(index));
+        Ok(())
+    }
+
+    /// Reads all journals, wherever the view begins.
+    pub(crate) fn read_all(&mut self, layout: &Layout, own: &WriterId) -> Result<(), StoreError> {
+        let journals = list(layout)?;
+        if !matches!(self.coverage, Coverage::Whole) {
+            // From the beginning, also what was read behind the marks of an index: the catalog takes it in once.
+            self.marks.clear();
+            self.catalog.reserve(journals.iter().map(|journal| journal.length).sum());
+            if let Coverage::Indexed(index) = std::mem::replace(&mut self.coverage, Coverage::Whole) {
+                index.close();
+            }
+        }
+        self.read_tails(&journals, own);
+        Ok(())
+    }
+
+    /// Reads what other processes have written since the last look.
+    pub(crate) fn refresh(&mut self, layout: &Layout, own: &WriterId, may_use_index: bool) -> Result<(), StoreError> {
+        if matches!(self.coverage, Coverage::Nothing) {
+            return self.begin(layout, own, may_use_index);
+        }
+        self.read_tails(&list(layout)?, own);
+        Ok(())
+    }
+
+    /// Reads journals from their marks on. A journal that cannot be read counts as absent: what it tells of is a miss, no
+    /// reason to stop.
+    fn read_tails(&mut self, journals: &[JournalFile], own: &WriterId) {
+        for journal in journals.iter().filter(|journal| journal.writer != *own) {
+            let mark = self.marks.get(&journal.writer).copied().unwrap_or(0);
+            if journal.length <= mark {
+                continue;
+            }
+            let writer = self.catalog.number(&journal.writer);
+            let catalog = &mut self.catalog;
+            match journal::scan(&journal.path, &journal.writer, mark, |at, frame| catalog.learn(writer, at, frame)) {
+                Ok(scan) => {
+                    self.marks.insert(journal.writer.clone(), scan.resume);
+                    for fault in scan.faults {
+                        tracing::debug!(journal = %journal.path.display(), ?fault, "skipped bytes that are no frame");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(journal = %journal.path.display(), %error, "the journal cannot be read");
+                }
+            }
+        }
+    }
+
+    /// Takes the index out of the view, which begins anew at the next question.
+    pub(crate) fn take_index(&mut self) -> Option<Box<Index>> {
+        match std::mem::take(&mut self.coverage) {
+            Coverage::Indexed(index) => Some(index),
+            other => {
+                self.coverage = other;
+                None
+            }
+        }
+    }
+}
+
+fn list(layout: &Layout) -> Result<Vec<JournalFile>, StoreError> {
+    let folder = layout.journals();
+    journal::list(&folder).map_err(|e| StoreError::io("listing", &folder, e))
+}
+
+/// The frames about `digest` to which the index leads. An error if one of them is not what the index says.
+fn fetch(
+    index: &Index,
+    kind: Kind,
+    digest: &Digest,
+    layout: &Layout,
+) -> Result<Vec<(WriterId, u64, Frame)>, IndexFault> {
+    let mut frames = Vec::new();
+    for (writer, offset) in index.look_up(kind, digest)? {
+        let frame = frame_at(&layout.journal(&writer), &writer, offset)
+            .map_err(|e| IndexFault::Unusable(format!("journal {writer} cannot be read: {e}")))?;
+        let about = match &frame {
+            Some(Frame::Object { digest, .. } | Frame::Loose { digest, .. }) => Some((Kind::Object, *digest)),
+            Some(Frame::Record(record)) => Some((Kind::Record, record.key)),
+            Some(Frame::Condemned { .. }) | None => None,
+        };
+        match frame {
+            Some(frame) if about == Some((kind, *digest)) => frames.push((writer, offset, frame)),
+            _ => return Err(IndexFault::Unusable(format!("no such frame in journal {writer} at {offset}"))),
+        }
+    }
+    Ok(frames)
+}
+
+/// Moves an index that cannot be used out of the way, so that the next writer builds one. Nothing follows from a failure.
+pub(crate) fn retire_index(layout: &Layout, fault: &IndexFault) {
+    if !matches!(fault, IndexFault::Unusable(_)) {
+        return;
+    }
+    // The last one is kept for whoever wants to know what happened.
+    for entry in std::fs::read_dir(layout.damaged()).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(b"index.") {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    if let Err(error) = move_aside(layout, &layout.index(), "index") {
+        tracing::debug!(%error, "the index cannot be moved aside");
+    }
+}

@@ -1,0 +1,170 @@
+//! What a caller of the store relies on.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use mctune_cache::{Digest, ReadError, Store, StoreError};
+
+use crate::help::{large, loose_file, overwrite, reopen, snapshot, store};
+
+#[test]
+fn objects_and_records_come_back_from_this_and_the_next_process() {
+    let (_folder, store) = store();
+    let small = store.put(b"spectrum").unwrap();
+    let empty = store.put(b"").unwrap();
+    let big = store.put(&large(1)).unwrap();
+    let key = Digest::of(b"key");
+    store.publish(&key, &[small, empty, big], b"{}").unwrap();
+    let other = Store::open_read_only(store.root()).unwrap();
+    for store in [&reopen(store), &other] {
+        assert_eq!(store.read(&small).unwrap(), b"spectrum");
+        assert_eq!(store.read(&empty).unwrap(), b"");
+        assert_eq!(store.read(&big).unwrap(), large(1));
+        assert_eq!(store.contains(&small), Some(8));
+        assert_eq!(store.contains(&empty), Some(0));
+        assert_eq!(store.contains(&big), Some(3_000_000));
+        let record = store.record(&key).unwrap();
+        assert_eq!((record.objects.as_slice(), record.body.as_slice()), ([small, empty, big].as_slice(), &b"{}"[..]));
+        assert_eq!(store.record(&small), None);
+        assert!(matches!(store.read(&key), Err(ReadError::Missing { .. })));
+    }
+}
+
+#[test]
+fn what_is_there_is_not_stored_again() {
+    let (_folder, store) = store();
+    for _ in 0..3 {
+        store.put(b"twice").unwrap();
+        store.put(&large(2)).unwrap();
+    }
+    let before = store.stats().unwrap();
+    assert_eq!((before.objects, before.loose_objects, before.dead_bytes), (2, 1, 0));
+    let store = reopen(store);
+    store.put(b"twice").unwrap();
+    store.put(&large(2)).unwrap();
+    assert_eq!(store.stats().unwrap(), before);
+    assert_eq!(before.journals, 1);
+}
+
+#[test]
+fn files_go_in_and_out() {
+    let (folder, store) = store();
+    for content in [b"abc".to_vec(), Vec::new(), large(3)] {
+        let source = folder.path().join("source");
+        fs::write(&source, &content).unwrap();
+        let (digest, length) = store.put_file(&source).unwrap();
+        assert_eq!((digest, length), (Digest::of(&content), content.len() as u64));
+        let target = folder.path().join("target");
+        store.export(&digest, &target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), content);
+    }
+    assert!(matches!(store.put_file(&folder.path().join("none")), Err(StoreError::Io { .. })));
+}
+
+#[test]
+fn a_failed_export_leaves_nothing() {
+    let (folder, store) = store();
+    let big = store.put(&large(4)).unwrap();
+    let path = loose_file(store.root());
+    overwrite(&path, 1_000_000, b"damage");
+    let out = folder.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("kept"), "before").unwrap();
+    assert!(matches!(store.export(&big, &out.join("kept")), Err(ReadError::Damaged { .. })));
+    assert!(matches!(store.export(&big, &out.join("other")), Err(ReadError::Missing { .. })));
+    assert_eq!(snapshot(&out), BTreeMap::from([(out.join("kept"), b"before".to_vec())]));
+}
+
+#[test]
+fn reading_for_good_writes_nothing() {
+    let (folder, store) = store();
+    let object = store.put(b"object").unwrap();
+    let big = store.put(&large(5)).unwrap();
+    let key = Digest::of(b"key");
+    store.publish(&key, &[object], b"body").unwrap();
+    let root = store.root().to_owned();
+    drop(store);
+    overwrite(&loose_file(&root), 17, b"damage");
+    let before = snapshot(&root);
+
+    let store = Store::open_read_only(&root).unwrap();
+    assert_eq!(store.record(&key).unwrap().body, b"body");
+    assert_eq!(store.read(&object).unwrap(), b"object");
+    assert!(matches!(store.read(&big), Err(ReadError::Damaged { .. })));
+    assert_eq!(store.contains(&big), None);
+    assert_eq!(store.put(b"object").unwrap(), object, "what is there need not be written");
+    assert!(matches!(store.put(b"new"), Err(StoreError::ReadOnly { .. })));
+    assert!(matches!(store.put(&large(6)), Err(StoreError::ReadOnly { .. })));
+    assert!(matches!(store.publish(&key, &[], b""), Err(StoreError::ReadOnly { .. })));
+    assert!(matches!(store.condemn(&object), Err(StoreError::ReadOnly { .. })));
+    assert!(matches!(store.rebuild_index(), Err(StoreError::ReadOnly { .. })));
+    store.sync().unwrap();
+    drop(store);
+    // A store opened for writing that only reads writes nothing either.
+    let store = Store::open(&root).unwrap();
+    assert_eq!(store.read(&object).unwrap(), b"object");
+    store.load().unwrap();
+    drop(store);
+    assert_eq!(snapshot(&root), before);
+
+    let absent = folder.path().join("absent");
+    assert!(matches!(Store::open_read_only(&absent), Err(StoreError::Absent { .. })));
+    assert!(!absent.exists());
+}
+
+#[test]
+fn a_record_needs_its_objects() {
+    let (_folder, store) = store();
+    let absent = Digest::of(b"absent");
+    let refused = store.publish(&absent, &[absent], b"");
+    assert!(matches!(refused, Err(StoreError::RecordWithoutObject { digest, .. }) if digest == absent));
+    assert_eq!(store.record(&absent), None);
+}
+
+#[test]
+fn a_condemned_object_is_stored_anew_and_stays_good() {
+    let (_folder, store) = store();
+    let root = store.root().to_owned();
+    for content in [b"precious".to_vec(), large(7)] {
+        let digest = store.put(&content).unwrap();
+        store.condemn(&digest).unwrap();
+        assert_eq!(store.contains(&digest), None);
+        assert!(matches!(store.read(&digest), Err(ReadError::Missing { .. })));
+        assert_eq!(Store::open(&root).unwrap().contains(&digest), None);
+        store.put(&content).unwrap();
+        assert_eq!(store.read(&digest).unwrap(), content);
+        assert_eq!(Store::open(&root).unwrap().read(&digest).unwrap(), content);
+    }
+}
+
+#[test]
+fn of_several_records_the_latest_whole_one_answers() {
+    let (_folder, store) = store();
+    let key = Digest::of(b"key");
+    let (old, new) = (store.put(b"old").unwrap(), store.put(b"new").unwrap());
+    store.publish(&key, &[old], b"1").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    store.publish(&key, &[new], b"2").unwrap();
+    assert_eq!(store.record(&key).unwrap().body, b"2");
+    store.condemn(&new).unwrap();
+    for store in [&store, &Store::open(store.root()).unwrap()] {
+        assert_eq!(store.record(&key).unwrap().body, b"1");
+    }
+    store.condemn(&old).unwrap();
+    assert_eq!(store.record(&key).unwrap().body, b"2");
+    assert_eq!(store.records().unwrap().len(), 1);
+}
+
+#[test]
+fn two_stores_on_one_folder_see_each_other_after_refresh() {
+    let (_folder, ours) = store();
+    let theirs = Store::open(ours.root()).unwrap();
+    let key = Digest::of(b"key");
+    assert_eq!(ours.record(&key), None);
+    let object = theirs.put(b"theirs").unwrap();
+    theirs.publish(&key, &[object], b"body").unwrap();
+    assert_eq!(ours.record(&key), None);
+    ours.refresh().unwrap();
+    assert_eq!(ours.record(&key).unwrap().body, b"body");
+    assert_eq!(ours.read(&object).unwrap(), b"theirs");
+}

@@ -1,0 +1,12 @@
+//! Tests of the store through its public face, in one binary.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "measurements are printed")]
+
+mod behaviour;
+mod bulk;
+mod crash;
+mod damage;
+mod help;
+mod index;
+mod properties;
