@@ -4,7 +4,24 @@
 //! and one explicit [`registry::Registry`].
 
 pub mod artifact;
+pub mod campaign;
+pub mod command;
 pub mod coords;
+pub mod event;
+pub mod execute;
+pub mod explain;
+pub mod graph;
+pub mod key;
+pub mod language;
+pub mod manifest;
 pub mod pipeline;
+pub mod plan;
+pub mod record;
 pub mod registry;
+pub mod resolve;
+pub mod run;
+pub mod schedule;
 pub mod stage;
+
+#[cfg(test)]
+mod toy;

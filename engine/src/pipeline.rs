@@ -2,12 +2,17 @@
 //!
 //! Made by the language front end (`language`); plain data from here on.
 
+mod template;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+pub use template::{Binding, Reference, Template, TextPart};
+
+use crate::language::Diagnostic;
 use crate::registry::Kind;
 
 /// A campaign: everything that one pipeline file, a profile and overrides say.
@@ -33,6 +38,8 @@ pub struct Pipeline {
     pub axes: IndexMap<Arc<str>, Axis>,
     /// Stages by name, in file order.
     pub stages: IndexMap<Arc<str>, StageDecl>,
+    /// What looks unintended but does no harm: unused axes and params.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A named list of values or points.
@@ -49,6 +56,22 @@ pub struct AxisElement {
     pub coordinate: Value,
     /// What `${axis}` stands for: the same, except that a named record gives its fields (without `name`).
     pub value: Value,
+}
+
+impl AxisElement {
+    /// What `${axis.field}` stands for; `path` is empty for `${axis}`. `${axis.name}` of a named record is its name.
+    #[must_use]
+    pub fn field(&self, path: &[String]) -> Option<&Value> {
+        let named = self.coordinate.is_string() && self.value.is_object();
+        match path {
+            [name] if named && name == "name" => Some(&self.coordinate),
+            _ => path.iter().try_fold(&self.value, |at, name| match at {
+                Value::Object(fields) => fields.get(name),
+                Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+                _ => None,
+            }),
+        }
+    }
 }
 
 /// One stage of a pipeline.
@@ -88,43 +111,4 @@ pub struct InputSource {
     pub stage: Arc<str>,
     /// Artifact of that stage, already chosen.
     pub artifact: String,
-}
-
-/// A tree of parameters in which `${axis}`, `${axis.field}` and `${task.seed}` are open. References to `params` are
-/// already filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Template {
-    /// No open reference below.
-    Fixed(Value),
-    /// The whole value is one reference: keeps the type of what it refers to.
-    Reference(Reference),
-    /// Text around references; each is written as text.
-    Text(Vec<TextPart>),
-    /// A list with open elements.
-    List(Vec<Template>),
-    /// A map with open values, in file order.
-    Map(Vec<(String, Template)>),
-}
-
-/// A part of a text with references in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TextPart {
-    /// Literal text.
-    Literal(String),
-    /// A reference, written as text.
-    Reference(Reference),
-}
-
-/// What an open reference points to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reference {
-    /// The value of the task on this axis, or a field of it.
-    Axis {
-        /// Axis name; the stage runs over it.
-        axis: Arc<str>,
-        /// Field path inside a point or record; empty for the whole value.
-        field: Vec<String>,
-    },
-    /// A number below 2^53 from the task's own seed, for programs that want a seed on their command line.
-    TaskSeed,
 }

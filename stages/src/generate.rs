@@ -8,6 +8,7 @@
 mod alias;
 mod attenuation;
 mod capsule;
+pub mod compare;
 mod compton;
 mod constants;
 mod counts;
@@ -47,9 +48,8 @@ pub use source::{CapsuleDefinition, ChannelDefinition, EntryDefinition, SourceDe
 pub struct GenerateParams {
     /// Sources to simulate, in this order: shipped ones (Cs137, K40, Co60, AmBe, AmC, Mn54, Ge68) or those of `define`.
     pub sources: Vec<String>,
-    /// Parameter point; without it, the point among the task's own axis values.
-    #[serde(default)]
-    pub point: Option<Point>,
+    /// Parameter point at which to simulate: `"${axis}"` for an axis of points.
+    pub point: Point,
     /// Decays of each source (1 to 1e10).
     pub events: u64,
     /// Constants of the detector; the defaults describe JUNO.
@@ -96,21 +96,6 @@ impl Point {
         let fault = |(name, value, low, high)| (name, format!("{value} lies outside {low} to {high}"));
         self.coordinates().into_iter().filter(outside).map(fault).collect()
     }
-
-    /// The point among the axis values of a task: the first one with the fields kB, fC and Y.
-    fn of_task(context: &TaskContext<'_>) -> Result<Self, StageError> {
-        let value = context.coords().iter().find_map(|(_, value)| serde_json::from_value::<Self>(value.clone()).ok());
-        let point = value.ok_or_else(|| {
-            StageError::with_hint(
-                "no parameter point: neither `point` is given nor does an axis of the stage hold points",
-                "give `point: {kB: ..., fC: ..., Y: ...}`, or let the stage run over an axis of such points",
-            )
-        })?;
-        match point.faults().first() {
-            None => Ok(point),
-            Some((name, message)) => Err(StageError::failed(format!("{name} of the point: {message}"))),
-        }
-    }
 }
 
 /// The stage kind `generate`.
@@ -135,11 +120,10 @@ impl Stage for Generate {
     }
 
     fn run(&self, params: &Self::Params, context: &mut TaskContext<'_>) -> Result<(), StageError> {
-        let point = params.point.map_or_else(|| Point::of_task(context), Ok)?;
         let cancel = context.cancel().clone();
         let request = Request {
             params,
-            point,
+            point: params.point,
             seed: context.seed(),
             threads: context.threads(),
             cancel: &cancel,
@@ -175,7 +159,7 @@ impl GenerateParams {
         if !(1..=MOST_EVENTS).contains(&self.events) {
             faults.push(ParamError::at("events", format!("{} lies outside 1 to {MOST_EVENTS}", self.events)));
         }
-        for (name, message) in self.point.iter().flat_map(Point::faults) {
+        for (name, message) in self.point.faults() {
             faults.push(ParamError::at(format!("point.{name}"), message));
         }
         for fault in self.constants.out_of_range() {

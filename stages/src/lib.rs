@@ -7,11 +7,14 @@ pub mod density;
 pub mod figure;
 pub mod fit;
 pub mod generate;
+pub mod import;
 pub mod model;
 pub mod report;
 pub mod sample;
 pub mod summarize;
+pub mod train;
 
+use mctune_engine::command::Command;
 use mctune_engine::registry::Registry;
 use mctune_engine::stage::ArtifactType;
 
@@ -33,5 +36,12 @@ pub const FIGURES: ArtifactType = ArtifactType("figures");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(generate::Generate::default()).with(fit::Fit).with(report::Report)
+    Registry::new()
+        .with(Command)
+        .with(fit::Fit)
+        .with(generate::Generate::default())
+        .with(import::Import)
+        .with(report::Report)
+        .with(summarize::Summarize)
+        .with(train::Train)
 }

@@ -23,6 +23,8 @@ pub struct InputArtifact {
     pub file_name: String,
     /// Coordinates of the producing task: the truth of a test point, the exposure of a replica.
     pub coords: Coords,
+    /// Whether the slot takes several artifacts here: of several stages, or gathered over an axis (even of length one).
+    pub gathered: bool,
     /// What it contains.
     pub content: Artifact,
 }
@@ -77,8 +79,6 @@ pub struct TaskEnvironment<'a> {
 
 /// What a task sees: inputs, seed, a place for its outputs, and nothing else.
 pub struct TaskContext<'a> {
-    label: &'a str,
-    coords: &'a Coords,
     seed: Seed,
     inputs: &'a BTreeMap<String, Vec<InputArtifact>>,
     outputs: &'a [Output],
@@ -90,26 +90,12 @@ impl<'a> TaskContext<'a> {
     /// A context for one task.
     #[must_use]
     pub fn new(
-        label: &'a str,
-        coords: &'a Coords,
         seed: Seed,
         inputs: &'a BTreeMap<String, Vec<InputArtifact>>,
         outputs: &'a [Output],
         environment: TaskEnvironment<'a>,
     ) -> Self {
-        Self { label, coords, seed, inputs, outputs, environment, written: RefCell::default() }
-    }
-
-    /// Label of the task, for messages.
-    #[must_use]
-    pub fn label(&self) -> &str {
-        self.label
-    }
-
-    /// Coordinates of the task.
-    #[must_use]
-    pub fn coords(&self) -> &Coords {
-        self.coords
+        Self { seed, inputs, outputs, environment, written: RefCell::default() }
     }
 
     /// Seed of the task's random streams.

@@ -13,7 +13,7 @@ fn params(value: serde_json::Value) -> GenerateParams {
 fn sample(params: &GenerateParams, seed: u64, threads: usize) -> Sample {
     let request = Request {
         params,
-        point: params.point.unwrap(),
+        point: params.point,
         seed: Seed::from_number(seed),
         threads,
         cancel: &Cancel::default(),

@@ -25,11 +25,15 @@ pub struct FitRow {
     pub coords: Value,
     /// Whether the fit is valid; only valid ones enter the statistics.
     pub valid: bool,
+    /// Why it is not valid.
+    pub problem: Option<String>,
     /// Per parameter: name, value, error, truth, pull.
     pub parameters: Vec<crate::fit::result::FittedParameter>,
     /// r' C^-1 r of the residuals r = value - truth with the fit's covariance C: chi-square with one degree of freedom
     /// per parameter. Absent where truth or covariance are.
     pub chi2: Option<f64>,
+    /// Goodness of fit: probability of a deviance at least as large.
+    pub probability: Option<f64>,
 }
 
 /// Statistics of one group of fits.

@@ -1,0 +1,46 @@
+# Two commands do all the set-up: `make quick` and `make test`.
+SHELL := /bin/bash
+CARGO ?= cargo
+JOBS  ?= $(shell nproc)
+
+.PHONY: help quick smoke build test check fmt lint deny tools validate-generator
+
+help:
+	@echo "make quick   build, run the quick campaign, print where the report is"
+	@echo "make test    build and pass all tests"
+	@echo "make check   formatting, lints with warnings denied, all tests"
+	@echo "make deny    licences and advisories of the dependencies (installs cargo-deny)"
+
+quick: build
+	@target/debug/mctune run pipelines/juno.yaml --profile quick --jobs $(JOBS)
+
+smoke: build
+	@target/debug/mctune run pipelines/juno.yaml --profile smoke --jobs $(JOBS)
+
+build: tools
+	$(CARGO) build --locked
+
+test: tools
+	$(CARGO) test --locked --workspace
+
+check: fmt lint test
+
+fmt:
+	$(CARGO) fmt --all --check
+
+lint: tools
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+deny:
+	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	cargo deny check
+
+# The generator against the published densities: 12 points x 5 sources x 1 M events, some minutes.
+validate-generator: tools
+	$(CARGO) run --locked -p mctune-stages --example validate_generator
+
+# What a fresh Debian machine with rustup lacks: a C compiler (blake3 and mimalloc contain C and assembler).
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: install Rust 1.95 or later from https://rustup.rs"; exit 1; }
+	@command -v cc >/dev/null || { echo "installing a C compiler"; \
+	  SUDO=$$([ $$(id -u) = 0 ] || echo sudo); $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq gcc libc6-dev; }

@@ -1,0 +1,160 @@
+//! The stage kind `command`: any program, with the guarantees of every other stage.
+//!
+//! The program runs in a private, empty working directory. Declared files stand there under their own relative paths,
+//! inputs under `inputs/SLOT/`; declared outputs are taken from there when it ends with exit status 0. Its environment is
+//! what the stage declares plus `PATH`, `HOME`, and fixed `LANG`, `LC_ALL` and `TZ`.
+
+mod process;
+mod workplace;
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::stage::{ArtifactType, FileDependency, Output, ParamError, Slots, Stage, StageError, TaskContext};
+use workplace::Workplace;
+
+/// Runs a program.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Command;
+
+/// Parameters of a `command` stage.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandParams {
+    /// What to run: a text is given to `sh -c`, a list is a program with its arguments.
+    pub run: Run,
+    /// Outputs by name, each a path in the working directory: a file or a folder.
+    pub outputs: BTreeMap<String, PathBuf>,
+    /// Files beside the pipeline that the program reads: scripts, tables. Their content is part of the key.
+    #[serde(default)]
+    pub files: Vec<PathBuf>,
+    /// Environment variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+/// What a command stage runs.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Run {
+    /// Text for `sh -c`.
+    Shell(String),
+    /// A program with its arguments; numbers may be given unquoted.
+    Program(Vec<Argument>),
+}
+
+/// An argument of a program.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Argument {
+    /// Text.
+    Text(String),
+    /// A whole number, for `${exposure}`.
+    Whole(i64),
+    /// A number, for `${point.kB}`.
+    Number(f64),
+}
+
+impl Argument {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Whole(number) => number.to_string(),
+            Self::Number(number) => crate::coords::plain(&serde_json::json!(number)),
+        }
+    }
+}
+
+impl Run {
+    /// Program and arguments.
+    fn argv(&self) -> Vec<String> {
+        match self {
+            Self::Shell(text) => vec!["sh".to_owned(), "-c".to_owned(), text.clone()],
+            Self::Program(arguments) => arguments.iter().map(Argument::text).collect(),
+        }
+    }
+}
+
+impl Stage for Command {
+    type Params = CommandParams;
+    const KIND: &'static str = "command";
+    const VERSION: u32 = 1;
+    const SUMMARY: &'static str = "Runs any program in a private working directory with declared inputs and outputs.";
+
+    fn slots(&self) -> Slots {
+        Slots::Any
+    }
+
+    fn outputs(&self, params: &CommandParams) -> Vec<Output> {
+        let file_name =
+            |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        params.outputs.iter().map(|(name, path)| Output::new(name, ArtifactType::ANY, file_name(path))).collect()
+    }
+
+    fn check(&self, params: &CommandParams) -> Vec<ParamError> {
+        let mut faults = Vec::new();
+        if params.run.argv().first().is_none_or(String::is_empty) {
+            faults.push(ParamError::at("run", "there is nothing to run"));
+        }
+        if params.outputs.is_empty() {
+            faults.push(
+                ParamError::at("outputs", "a command needs at least one output")
+                    .hint("name each file it leaves: `outputs: { result: result.csv }`"),
+            );
+        }
+        for (name, path) in &params.outputs {
+            if !is_inside(path) {
+                faults.push(
+                    ParamError::at(
+                        format!("outputs.{name}"),
+                        format!("`{}` leaves the working directory", path.display()),
+                    )
+                    .hint("give a relative path without `..`"),
+                );
+            }
+        }
+        for name in params.env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            faults.push(ParamError::at("env", format!("`{name}` cannot be the name of an environment variable")));
+        }
+        faults
+    }
+
+    fn files(&self, params: &CommandParams) -> Vec<FileDependency> {
+        let file =
+            |(index, path): (usize, &PathBuf)| FileDependency { param: format!("files[{index}]"), path: path.clone() };
+        params.files.iter().enumerate().map(file).collect()
+    }
+
+    fn run(&self, params: &CommandParams, context: &mut TaskContext<'_>) -> Result<(), StageError> {
+        let workplace = Workplace::new(context)?;
+        for file in &params.files {
+            workplace.add_file(&context.resolve(file), file)?;
+        }
+        for (slot, artifacts) in context.slots() {
+            workplace.add_inputs(context, slot, artifacts)?;
+        }
+        process::run(&params.run.argv(), &params.env, workplace.path(), context)?;
+        for (name, path) in &params.outputs {
+            let path = workplace.path().join(path);
+            if !path.exists() {
+                return Err(StageError::with_hint(
+                    format!(
+                        "the command ended well but left no `{}` (output `{name}`)",
+                        params.outputs[name].display()
+                    ),
+                    "check the path it writes to; it starts in a private, empty directory",
+                ));
+            }
+            context.write_path(name, &path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path stays below the directory it starts in.
+fn is_inside(path: &Path) -> bool {
+    path.components().next().is_some() && path.components().all(|part| matches!(part, Component::Normal(_)))
+}

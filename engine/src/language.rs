@@ -1,0 +1,256 @@
+//! The pipeline language: from the text of a pipeline file to a checked [`Pipeline`].
+//!
+//! The text becomes a tree whose nodes know their places (`yaml`, `tree`), then sections (`document`), to which a
+//! profile and overrides are applied (`changes`). References to params are filled in (`params`), axes expanded
+//! (`axes`), stages read (`stages`), their parameters checked by their kinds (`parameters`), and inputs resolved
+//! (`links`). Every step goes on after an error as long as what follows cannot mislead, so that a user sees all
+//! mistakes at once. Nothing here reads anything but the pipeline file itself.
+
+mod axes;
+mod changes;
+mod diagnostic;
+mod document;
+mod fields;
+mod links;
+mod names;
+mod parameters;
+mod params;
+mod problem;
+mod reference;
+mod source;
+mod stages;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod with;
+mod yaml;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub use diagnostic::{Diagnostic, Diagnostics, Location, Note, Severity};
+pub use source::Source;
+
+use crate::pipeline::{Pipeline, StageDecl};
+use crate::registry::Registry;
+use axes::{Axes, AxisInfo};
+use changes::Changes;
+use document::Document;
+use params::Params;
+use problem::{Problem, Report};
+use source::{SourceId, Sources, Span};
+use stages::{Draft, Surroundings};
+
+/// Reads a pipeline from a file.
+///
+/// # Errors
+/// Everything that is wrong with it, and that it cannot be read.
+pub fn load_file(
+    path: &Path,
+    profile: Option<&str>,
+    overrides: &[String],
+    registry: &Registry,
+) -> Result<Pipeline, Diagnostics> {
+    let name = path.display().to_string();
+    let alone = |text: &str, problem: Problem| {
+        let mut sources = Sources::default();
+        sources.add(&name, text);
+        Report { errors: vec![problem], ..Report::default() }.into_errors(&sources)
+    };
+    let bytes =
+        std::fs::read(path).map_err(|error| alone("", Problem::nowhere(format!("cannot read `{name}`: {error}"))))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let text = String::from_utf8_lossy(error.as_bytes());
+        alone(&text, Problem::at(end_of(&good), "this is not UTF-8 text").hint("save the file as UTF-8"))
+    })?;
+    let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    load(Source::new(path, text), base, profile, overrides, registry)
+}
+
+/// The place behind `text`, in the first source.
+fn end_of(text: &str) -> Span {
+    let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let line = text.rsplit('\n').next().unwrap_or("");
+    let lines = text.split('\n').count();
+    Span { source: SourceId(0), line: narrow(lines), column: narrow(line.chars().count() + 1), length: 1 }
+}
+
+/// Reads a pipeline from a text. `base` is the folder where its relative paths start.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file.
+pub fn load(
+    source: Source,
+    base: &Path,
+    profile: Option<&str>,
+    overrides: &[String],
+    registry: &Registry,
+) -> Result<Pipeline, Diagnostics> {
+    let mut sources = Sources::default();
+    let mut report = Report::default();
+    let file = sources.add(source.path.display().to_string(), source.text.trim_start_matches('\u{feff}'));
+    let Some(mut read) = read(&source.text, file, profile, overrides, registry, &mut sources, &mut report) else {
+        return Err(report.into_errors(&sources));
+    };
+    if report.failed() {
+        return Err(report.into_errors(&sources));
+    }
+    let pipeline = Pipeline {
+        name: std::mem::take(&mut read.name),
+        path: source.path,
+        base: base.to_owned(),
+        text: source.text,
+        profile: profile.map(str::to_owned),
+        overrides: overrides.to_vec(),
+        seed: read.params.get("seed").and_then(Value::as_u64).unwrap_or(0),
+        params: read.params,
+        axes: read.axes.into_iter().map(|(name, info)| (name, info.axis)).collect(),
+        stages: read.stages,
+        warnings: report.into_warnings(&sources),
+    };
+    Ok(pipeline)
+}
+
+/// A pipeline without the facts of the call.
+struct Understood {
+    name: String,
+    params: Map<String, Value>,
+    axes: Axes,
+    stages: indexmap::IndexMap<Arc<str>, StageDecl>,
+}
+
+/// Everything that can be understood; nothing if the sections could not be told apart.
+fn read(
+    text: &str,
+    file: SourceId,
+    profile: Option<&str>,
+    overrides: &[String],
+    registry: &Registry,
+    sources: &mut Sources,
+    report: &mut Report,
+) -> Option<Understood> {
+    let text = text.trim_start_matches('\u{feff}');
+    let parsed = yaml::parse(text, yaml::Origin { source: file, indent: 0 });
+    let sound = parsed.problems.is_empty();
+    parsed.problems.into_iter().for_each(|problem| report.error(problem));
+    if parsed.stopped {
+        return None;
+    }
+    let mut document = document::read(parsed.root.as_ref(), file, report)?;
+    let mut mentioned = Vec::new();
+    parsed.root.iter().for_each(|root| params::mentioned(root, &mut mentioned));
+    change(&mut document, profile, overrides, sources, report)?;
+    if !sound {
+        // Parts of the file are left out, so that what follows would complain about their absence.
+        return None;
+    }
+
+    let mut params = Params::new(document.params.clone());
+    let resolved = params.resolved(report);
+    check_seed(&resolved, report);
+    warn_unused_params(&document, &mentioned, report);
+
+    let declared: Vec<Arc<str>> = document.axes.iter().map(|axis| Arc::clone(&axis.key)).collect();
+    let axes = read_axes(&document, &mut params, report);
+    let mut around = Surroundings { registry, axes: &axes, declared: &declared, params: &mut params };
+    let texts = std::mem::take(&mut document.stages);
+    let mut drafts: Vec<Draft> = texts.into_iter().map(|stage| stages::read(stage, &mut around, report)).collect();
+    for draft in &mut drafts {
+        draft.outputs = parameters::check(draft, &axes, report);
+    }
+    let inputs = links::resolve(&drafts, report);
+    for (name, info) in &axes {
+        if !drafts.iter().any(|draft| draft.over.contains(name)) {
+            report.warn(Problem::at(info.span, format!("no stage runs over axis `{name}`")));
+        }
+    }
+    let stages = drafts.into_iter().zip(inputs).filter_map(|(draft, inputs)| finished(draft, inputs)).collect();
+    let params = if let Value::Object(params) = resolved.to_value() { params } else { Map::new() };
+    Some(Understood { name: document.name, params, axes, stages })
+}
+
+/// Applies profile and overrides. Nothing if the profile is unknown: the rest would be about another pipeline.
+fn change(
+    document: &mut Document,
+    profile: Option<&str>,
+    overrides: &[String],
+    sources: &mut Sources,
+    report: &mut Report,
+) -> Option<()> {
+    let profiles = std::mem::take(&mut document.profiles);
+    for (entry, changes) in &profiles {
+        changes.check(document, &format!("profile `{}`", entry.key), report);
+    }
+    if let Some(wanted) = profile {
+        let Some((_, changes)) = profiles.iter().find(|(entry, _)| &*entry.key == wanted) else {
+            let known = profiles.iter().map(|(entry, _)| &*entry.key);
+            let problem = Problem::nowhere(format!("the pipeline has no profile `{wanted}`"));
+            report.error(problem.hint(names::suggest(wanted, "profiles", known)));
+            return None;
+        };
+        changes.apply(document);
+    }
+    for text in overrides {
+        let source = sources.add("--set", text);
+        if let Some(changes) = Changes::of_override(text, source, report) {
+            changes.check(document, "`--set`", report);
+            changes.apply(document);
+        }
+    }
+    Some(())
+}
+
+fn check_seed(params: &tree::Node, report: &mut Report) {
+    let Some(seed) = params.get("seed").filter(|seed| !seed.value.is_broken()) else { return };
+    if seed.value.number().and_then(serde_json::Number::as_u64).is_none() {
+        let message = format!("`params.seed` should be a whole number, but is {}", seed.value.describe());
+        report.error(Problem::at(seed.value.span, message).hint("it lies between 0 and 2^64 - 1"));
+    }
+}
+
+fn warn_unused_params(document: &Document, mentioned: &[String], report: &mut Report) {
+    for entry in document.params.entries().unwrap_or_default() {
+        // The seed is the campaign's own; it needs no reference.
+        if &*entry.key != "seed" && !mentioned.iter().any(|name| **name == *entry.key) {
+            report.warn(
+                Problem::at(entry.key_span, format!("`params.{}` is not used", entry.key))
+                    .hint(format!("refer to it as `${{params.{}}}`, or remove it", entry.key)),
+            );
+        }
+    }
+}
+
+fn read_axes(document: &Document, params: &mut Params, report: &mut Report) -> Axes {
+    let mut axes = Axes::new();
+    for entry in &document.axes {
+        let closed = params::closed("axes are the same for all tasks");
+        let value = params.resolve(&entry.value, &closed, report);
+        let resolved = tree::Entry { value, ..entry.clone() };
+        if let Some(info) = AxisInfo::read(&resolved, report) {
+            axes.insert(Arc::clone(&entry.key), info);
+        }
+    }
+    axes
+}
+
+fn finished(draft: Draft, inputs: Vec<crate::pipeline::InputDecl>) -> Option<(Arc<str>, StageDecl)> {
+    let name = Arc::clone(&draft.name);
+    let stage = StageDecl {
+        name: draft.name,
+        kind: draft.kind?,
+        over: draft.over,
+        with: draft.with?,
+        inputs,
+        stream: draft.stream,
+        cpus: draft.cpus,
+        line: line(draft.span),
+    };
+    Some((name, stage))
+}
+
+fn line(span: Span) -> usize {
+    span.line as usize
+}

@@ -1,0 +1,74 @@
+//! Whatever the text, loading ends with a pipeline or with messages whose places exist.
+
+use proptest::prelude::*;
+
+use super::{good, try_load};
+
+/// What people and editors put into files by accident.
+const DEBRIS: [&str; 24] = [
+    "\t",
+    "\n",
+    " ",
+    "  ",
+    ":",
+    ": ",
+    "- ",
+    "[",
+    "]",
+    "{",
+    "}",
+    "\"",
+    "'",
+    "${",
+    "}",
+    "$",
+    "&a ",
+    "*a",
+    "<<: ",
+    "!!x ",
+    "|",
+    "#",
+    "é",
+    "\u{1F600}",
+];
+
+fn check(text: &str, overrides: &[&str]) {
+    let Err(errors) = try_load(text, Some("quick"), overrides) else { return };
+    assert!(errors.iter().next().is_some(), "refused without a reason");
+    let lines = text.split('\n').count();
+    for error in errors.iter() {
+        assert!(!error.to_string().is_empty() && !error.message.is_empty());
+        for location in error.location.iter().chain(error.notes.iter().filter_map(|note| note.location.as_ref())) {
+            assert!(location.line <= lines.max(1) + 1, "{error}");
+            assert!(location.column <= location.line_text.chars().count() + 1, "{error}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn debris_in_a_good_pipeline(at in any::<prop::sample::Index>(), debris in prop::sample::select(&DEBRIS[..]), removed in 0_usize..4) {
+        let mut letters: Vec<char> = good::STUDY.chars().collect();
+        let start = at.index(letters.len());
+        let end = (start + removed).min(letters.len());
+        letters.splice(start..end, debris.chars());
+        check(&letters.into_iter().collect::<String>(), &[]);
+    }
+
+    #[test]
+    fn a_line_less_or_twice(at in any::<prop::sample::Index>(), twice in any::<bool>()) {
+        let mut lines: Vec<&str> = good::STUDY.lines().collect();
+        let line = at.index(lines.len());
+        if twice { lines.insert(line, lines[line]) } else { lines.remove(line); }
+        check(&lines.join("\n"), &[]);
+    }
+
+    #[test]
+    fn any_text(text in "[a-z0-9:\\[\\]{},&*!|>'\"%@` \n\t$#.-]{0,60}", set in "[a-z=.:\\[\\]{} $]{0,20}") {
+        check(&text, &[]);
+        check(&format!("mctune: 1\nname: x\n{text}"), &[]);
+        check(good::STUDY, &[&set, &format!("params.{set}"), &format!("axes.{set}"), &format!("stages.training.with.{set}")]);
+    }
+}

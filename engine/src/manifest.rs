@@ -1,0 +1,275 @@
+//! What every run leaves: a manifest, the list of its tasks, and one digest over everything it produced.
+//!
+//! `runs/<run>/manifest.json` says what was run and how it ended, `runs/<run>/tasks.jsonl` has a line for each task whose
+//! key is known. Both are written to the side and renamed, so that a reader never sees half of one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use mctune_cache::{Digest, Hasher};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::artifact::Artifact;
+
+/// Facts of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Name of the run; names sort by time.
+    pub run: String,
+    /// Name of the campaign.
+    pub campaign: String,
+    /// Pipeline file as the user gave it.
+    pub pipeline: PathBuf,
+    /// Digest of the pipeline text.
+    pub pipeline_digest: Digest,
+    /// The pipeline text.
+    pub pipeline_text: String,
+    /// Profile.
+    pub profile: Option<String>,
+    /// Overrides in the order given.
+    pub overrides: Vec<String>,
+    /// Stages asked for by name, if not all.
+    pub only: Vec<String>,
+    /// Campaign seed.
+    pub seed: u64,
+    /// Version of the program.
+    pub program: String,
+    /// Machine.
+    pub host: String,
+    /// Operating system and processor architecture.
+    pub platform: String,
+    /// Cores the run could use.
+    pub jobs: u32,
+    /// When it began, RFC 3339, UTC.
+    pub began: String,
+    /// When it ended; absent while it runs, and after a crash.
+    pub ended: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Counts.
+    pub counts: Counts,
+    /// Digest over all artifacts; present when every task is done.
+    pub campaign_digest: Option<Digest>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It runs, or was killed.
+    Running,
+    /// Every task is done.
+    Complete,
+    /// Some tasks failed.
+    Failed,
+    /// It was told to stop.
+    Interrupted,
+}
+
+/// How many tasks ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// All tasks.
+    pub tasks: usize,
+    /// Results found in the store.
+    pub hits: usize,
+    /// Tasks that ran to their end.
+    pub ran: usize,
+    /// Tasks that failed.
+    pub failed: usize,
+    /// Tasks blocked by a failed one.
+    pub blocked: usize,
+}
+
+/// A task of a run, as a line of `tasks.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskLine {
+    /// Label.
+    pub task: String,
+    /// Stage.
+    pub stage: String,
+    /// Coordinates.
+    pub coords: Value,
+    /// Action key.
+    pub key: Digest,
+    /// Whether it ran in this run.
+    pub ran: bool,
+    /// Its artifacts, by name.
+    pub artifacts: BTreeMap<String, Artifact>,
+}
+
+/// A manifest could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The system refused.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The content is not what it should be.
+    #[error("{} cannot be read: {source}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// Folder of the run called `run` under the store's `runs`.
+#[must_use]
+pub fn folder(runs: &Path, run: &str) -> PathBuf {
+    runs.join(run)
+}
+
+/// Writes a manifest.
+///
+/// # Errors
+/// [`ManifestError`].
+pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
+    let path = folder.join("manifest.json");
+    replace(&path, |out| {
+        serde_json::to_writer_pretty(&mut *out, manifest)?;
+        writeln!(out)
+    })
+}
+
+/// Writes the list of tasks.
+///
+/// # Errors
+/// [`ManifestError`].
+pub fn write_tasks(folder: &Path, tasks: impl Iterator<Item = TaskLine>) -> Result<(), ManifestError> {
+    replace(&folder.join("tasks.jsonl"), |out| {
+        for task in tasks {
+            serde_json::to_writer(&mut *out, &task)?;
+            writeln!(out)?;
+        }
+        Ok(())
+    })
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), ManifestError> {
+    let io = |action| move |source| ManifestError::Io { action, path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(io("cannot create the folder of"))?;
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(io("cannot write beside"))?;
+    let mut out = BufWriter::new(file);
+    write(&mut out).map_err(io("cannot write"))?;
+    let file = out.into_inner().map_err(|error| io("cannot write")(error.into_error()))?;
+    file.persist(path).map_err(|error| io("cannot rename to")(error.error))?;
+    Ok(())
+}
+
+/// Names of all runs, latest first.
+///
+/// # Errors
+/// If the folder cannot be listed; a folder that does not exist has no runs.
+pub fn list(runs: &Path) -> Result<Vec<String>, ManifestError> {
+    let io = |source| ManifestError::Io { action: "cannot list", path: runs.to_owned(), source };
+    let entries = match std::fs::read_dir(runs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io)?;
+        if let Ok(name) = entry.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(names)
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// [`ManifestError`].
+pub fn read(folder: &Path) -> Result<Manifest, ManifestError> {
+    let path = folder.join("manifest.json");
+    let bytes = std::fs::read(&path).map_err(|source| ManifestError::Io {
+        action: "cannot read",
+        path: path.clone(),
+        source,
+    })?;
+    serde_json::from_slice(&bytes).map_err(|source| ManifestError::Content { path, source })
+}
+
+/// Reads the list of tasks; lines that cannot be read are passed over with a warning.
+///
+/// # Errors
+/// If the file cannot be read; a run that was killed has none.
+pub fn read_tasks(folder: &Path) -> Result<Vec<TaskLine>, ManifestError> {
+    let path = folder.join("tasks.jsonl");
+    let io = |source| ManifestError::Io { action: "cannot read", path: path.clone(), source };
+    let mut tasks = Vec::new();
+    for line in BufReader::new(std::fs::File::open(&path).map_err(io)?).lines() {
+        match serde_json::from_str(&line.map_err(io)?) {
+            Ok(task) => tasks.push(task),
+            Err(error) => tracing::warn!(path = %path.display(), %error, "a line of a run's task list cannot be read"),
+        }
+    }
+    Ok(tasks)
+}
+
+/// How many earlier runs are searched for a task's last key.
+const HISTORY: usize = 8;
+
+/// Last known key of each task of a campaign: what `plan` and `explain` compare with.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    keys: HashMap<String, (Digest, String)>,
+}
+
+impl History {
+    /// Reads the latest runs of `campaign`. Runs that cannot be read are passed over: history explains, it decides nothing.
+    #[must_use]
+    pub fn read(runs: &Path, campaign: &str) -> Self {
+        let mut history = Self::default();
+        let names = list(runs).unwrap_or_default();
+        let ours =
+            names.iter().filter(|name| read(&folder(runs, name)).is_ok_and(|manifest| manifest.campaign == campaign));
+        for name in ours.take(HISTORY) {
+            for task in read_tasks(&folder(runs, name)).unwrap_or_default() {
+                history.keys.entry(task.task).or_insert_with(|| (task.key, name.clone()));
+            }
+        }
+        history
+    }
+
+    /// Last key of a task, with the run it is from.
+    #[must_use]
+    pub fn last_key(&self, label: &str) -> Option<(Digest, &str)> {
+        self.keys.get(label).map(|(key, run)| (*key, run.as_str()))
+    }
+}
+
+/// Digest over all artifacts of a campaign.
+///
+/// blake3 over one line per artifact, `task <tab> artifact <tab> digest`, tasks in the order of the pipeline. Two people
+/// whose campaigns agree in every byte compare this one value.
+#[derive(Debug, Default)]
+pub struct CampaignDigest(Hasher);
+
+impl CampaignDigest {
+    /// Adds the artifacts of a task.
+    pub fn add(&mut self, label: &str, artifacts: &BTreeMap<String, Artifact>) {
+        for (name, artifact) in artifacts {
+            self.0.update(format!("{label}\t{name}\t{}\n", artifact.digest).as_bytes());
+        }
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn finish(&self) -> Digest {
+        self.0.finalize().into()
+    }
+}

@@ -1,0 +1,58 @@
+//! The record of a finished task: what the engine keeps under an action key.
+
+use std::collections::BTreeMap;
+
+use mctune_cache::{Digest, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::Artifact;
+
+/// What a finished task left. Only `artifacts` is ever used to compute anything; the rest is for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// Artifacts by output name.
+    pub artifacts: BTreeMap<String, Artifact>,
+    /// Label of the task that first computed this.
+    pub task: String,
+    /// Wall-clock seconds it took.
+    pub seconds: f64,
+    /// When it ended, seconds since 1970 (UTC).
+    pub finished: u64,
+    /// Machine it ran on.
+    pub host: String,
+    /// Version of the program.
+    pub program: String,
+    /// The task's log, where it wrote one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub log: Option<Digest>,
+}
+
+/// What a look-up of a key found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lookup {
+    /// A record, and all its objects are present.
+    Hit(TaskRecord),
+    /// A record, but an object of it is gone or known to be damaged.
+    Lost {
+        /// The object.
+        object: Digest,
+    },
+    /// No record.
+    Unknown,
+}
+
+/// Looks for a usable record of `key`. Presence of the objects is checked, their bytes are verified when they are read.
+#[must_use]
+pub fn look_up(store: &Store, key: &Digest) -> Lookup {
+    let Some(record) = store.record(key) else { return Lookup::Unknown };
+    if let Some(object) = record.objects.iter().find(|object| store.contains(object).is_none()) {
+        return Lookup::Lost { object: *object };
+    }
+    match serde_json::from_slice(&record.body) {
+        Ok(record) => Lookup::Hit(record),
+        Err(error) => {
+            tracing::warn!(%key, %error, "a record cannot be read; the task is computed again");
+            Lookup::Unknown
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! From a task to its key and, if the store has it, its result: the one path that planning, running and explaining share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mctune_cache::{Digest, Store};
+
+use crate::artifact::Artifact;
+use crate::graph::{Binding, BindingId, Graph, JoinId, TaskId};
+use crate::key::{self, ActionKey, Gathered, Item, PreImage, SeedIdentity, SourceIdentity};
+use crate::pipeline::Pipeline;
+use crate::record::{self, Lookup, TaskRecord};
+use crate::registry::Prepared;
+use crate::stage::{InputArtifact, ParamError, Seed};
+
+/// A task could not be given a key.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Its parameters are wrong; the language front end checks them first, so this is rare.
+    #[error("task {task}: {}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Params {
+        /// Label of the task.
+        task: String,
+        /// What is wrong.
+        errors: Vec<ParamError>,
+    },
+    /// A declared file cannot be read.
+    #[error("task {task}: parameter `{param}` names {}, which cannot be read: {source}", path.display())]
+    File {
+        /// Label of the task.
+        task: String,
+        /// The parameter.
+        param: String,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A record has no artifact of the name an input asks for: it is from another version of the stage kind.
+    #[error("task {task}: the record of {producer} has no artifact `{artifact}`; raise the VERSION of its stage kind")]
+    NoArtifact {
+        /// Label of the task.
+        task: String,
+        /// Label of the producer.
+        producer: String,
+        /// The artifact.
+        artifact: String,
+    },
+    /// A value cannot be written as JSON.
+    #[error("task {task}: the key cannot be written: {source}")]
+    Encoding {
+        /// Label of the task.
+        task: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// A task with its key.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The key.
+    pub key: ActionKey,
+    /// Checked parameters.
+    pub prepared: Prepared,
+}
+
+/// Resolves tasks of one pipeline against one store. Keeps what many tasks share: the lists of gathered artifacts and the
+/// digests of declared files.
+pub struct Resolver<'a> {
+    pipeline: &'a Pipeline,
+    graph: &'a Graph,
+    store: &'a Store,
+    /// Artifacts of tasks that are done.
+    artifacts: Vec<Option<Arc<BTreeMap<String, Artifact>>>>,
+    gathered: HashMap<JoinId, Arc<Gathered>>,
+    /// By binding, the file name under which its artifact is handed out.
+    file_names: Vec<String>,
+    files: HashMap<PathBuf, Digest>,
+}
+
+impl<'a> Resolver<'a> {
+    /// A resolver that knows no result yet.
+    #[must_use]
+    pub fn new(pipeline: &'a Pipeline, graph: &'a Graph, store: &'a Store) -> Self {
+        let mut resolver = Self {
+            pipeline,
+            graph,
+            store,
+            artifacts: vec![None; graph.task_count()],
+            gathered: HashMap::new(),
+            file_names: Vec::new(),
+            files: HashMap::new(),
+        };
+        resolver.file_names = graph.bindings().map(|binding| resolver.file_name(binding)).collect();
+        resolver
+    }
+
+    /// Artifacts of a task, once it is done.
+    #[must_use]
+    pub fn artifacts(&self, task: TaskId) -> Option<&Arc<BTreeMap<String, Artifact>>> {
+        self.artifacts[task.index()].as_ref()
+    }
+
+    /// Tells that `task` is done.
+    pub fn done(&mut self, task: TaskId, artifacts: BTreeMap<String, Artifact>) {
+        self.artifacts[task.index()] = Some(Arc::new(artifacts));
+    }
+
+    /// Tells that the result of `task` turned out to be broken.
+    pub fn undone(&mut self, task: TaskId) {
+        self.artifacts[task.index()] = None;
+        for &binding in &self.graph.stage(self.graph.stage_of(task)).consumers {
+            self.gathered.remove(&self.graph.join_from(binding, task));
+        }
+    }
+
+    /// First producer of `task` that is not done yet.
+    #[must_use]
+    pub fn waits_for(&self, task: TaskId) -> Option<TaskId> {
+        let node = self.graph.stage(self.graph.stage_of(task));
+        node.inputs.iter().find_map(|&binding| {
+            let join = self.graph.join_for(binding, task);
+            if self.gathered.contains_key(&join) {
+                return None;
+            }
+            self.graph.producers(join).find(|producer| self.artifacts[producer.index()].is_none())
+        })
+    }
+
+    /// Parameters of a task, checked and with defaults applied.
+    ///
+    /// # Errors
+    /// [`ResolveError::Params`].
+    pub fn prepare(&self, task: TaskId) -> Result<Prepared, ResolveError> {
+        let node = self.graph.stage(self.graph.stage_of(task));
+        let params = node.decl.with.render(&self.graph.axis_bindings(task), &|| self.seed(task).number());
+        node.decl.kind.prepare(&params).map_err(|errors| ResolveError::Params { task: self.graph.label(task), errors })
+    }
+
+    /// Seed of a task.
+    #[must_use]
+    pub fn seed(&self, task: TaskId) -> Seed {
+        let decl = &self.graph.stage(self.graph.stage_of(task)).decl;
+        Seed::of_task(self.pipeline.seed, &decl.stream, &self.graph.coords(task))
+    }
+
+    /// Key of a task whose producers are all done.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub fn resolve(&mut self, task: TaskId) -> Result<Resolved, ResolveError> {
+        let prepared = self.prepare(task)?;
+        let image = self.pre_image(task, &prepared)?;
+        let key =
+            ActionKey::of(&image).map_err(|source| ResolveError::Encoding { task: self.graph.label(task), source })?;
+        Ok(Resolved { key, prepared })
+    }
+
+    /// Result of `key`, if the store has it whole; also for tasks of other runs and people.
+    #[must_use]
+    pub fn look_up(&self, key: &Digest) -> Lookup {
+        record::look_up(self.store, key)
+    }
+
+    /// The record of a task that is done, from its key.
+    #[must_use]
+    pub fn hit(&self, key: &Digest) -> Option<TaskRecord> {
+        match self.look_up(key) {
+            Lookup::Hit(record) => Some(record),
+            Lookup::Lost { .. } | Lookup::Unknown => None,
+        }
+    }
+
+    fn pre_image(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
+        let graph = self.graph;
+        let node = graph.stage(graph.stage_of(task));
+        let kind = &node.decl.kind;
+        let seed = kind.stochastic().then(|| SeedIdentity {
+            campaign: self.pipeline.seed,
+            stream: node.decl.stream.clone(),
+            coords: graph.coords(task).canonical(),
+        });
+        let mut files = BTreeMap::new();
+        for file in &prepared.files {
+            let path = self.pipeline.base.join(&file.path);
+            let digest = match self.files.get(&path) {
+                Some(digest) => *digest,
+                None => {
+                    let digest = digest_path(&path).map_err(|source| ResolveError::File {
+                        task: graph.label(task),
+                        param: file.param.clone(),
+                        path: path.clone(),
+                        source,
+                    })?;
+                    self.files.insert(path, digest);
+                    digest
+                }
+            };
+            files.insert(file.param.clone(), digest);
+        }
+        let mut inputs: BTreeMap<String, Vec<SourceIdentity>> = BTreeMap::new();
+        for &id in &node.inputs {
+            let binding = graph.binding(id);
+            let items = self.gather(task, id)?.items.clone();
+            inputs.entry(binding.slot.clone()).or_default().push(SourceIdentity {
+                stage: Arc::clone(&graph.stage(binding.producer).decl.name),
+                artifact: binding.artifact.clone(),
+                file: self.file_names[id.index()].clone(),
+                gathered: self.is_gathered(id),
+                items,
+            });
+        }
+        Ok(PreImage {
+            format: key::FORMAT,
+            kind: kind.name().to_owned(),
+            version: kind.version(),
+            params: prepared.canonical.clone(),
+            seed,
+            files,
+            inputs,
+        })
+    }
+
+    /// The list of artifacts that `binding` hands to `task`, made once for all tasks that share it.
+    fn gather(&mut self, task: TaskId, binding: BindingId) -> Result<Arc<Gathered>, ResolveError> {
+        let join = self.graph.join_for(binding, task);
+        if let Some(gathered) = self.gathered.get(&join) {
+            return Ok(Arc::clone(gathered));
+        }
+        let name = &self.graph.binding(binding).artifact;
+        let mut items = Vec::with_capacity(self.graph.binding(binding).gathered);
+        for producer in self.graph.producers(join) {
+            let artifact = self.artifact(producer, name).ok_or_else(|| ResolveError::NoArtifact {
+                task: self.graph.label(task),
+                producer: self.graph.label(producer),
+                artifact: name.clone(),
+            })?;
+            items.push(Item::new(&self.graph.coords(producer), artifact));
+        }
+        let gathered =
+            Gathered::new(items).map_err(|source| ResolveError::Encoding { task: self.graph.label(task), source })?;
+        let gathered = Arc::new(gathered);
+        self.gathered.insert(join, Arc::clone(&gathered));
+        Ok(gathered)
+    }
+
+    /// Texts of the gathered lists in a task's key, to be stored beside its pre-image.
+    #[must_use]
+    pub fn listings(&self, task: TaskId) -> Vec<Vec<u8>> {
+        let node = self.graph.stage(self.graph.stage_of(task));
+        let joins = node.inputs.iter().map(|&binding| self.graph.join_for(binding, task));
+        joins.filter_map(|join| self.gathered.get(&join).and_then(|gathered| gathered.listing.clone())).collect()
+    }
+
+    /// Input artifacts of a task whose producers are all done, by slot.
+    ///
+    /// # Errors
+    /// [`ResolveError::NoArtifact`].
+    pub fn inputs(&self, task: TaskId) -> Result<BTreeMap<String, Vec<InputArtifact>>, ResolveError> {
+        let mut inputs: BTreeMap<String, Vec<InputArtifact>> = BTreeMap::new();
+        for &id in &self.graph.stage(self.graph.stage_of(task)).inputs {
+            let binding = self.graph.binding(id);
+            let slot = inputs.entry(binding.slot.clone()).or_default();
+            for producer in self.graph.producers(self.graph.join_for(id, task)) {
+                let content = self.artifact(producer, &binding.artifact).ok_or_else(|| ResolveError::NoArtifact {
+                    task: self.graph.label(task),
+                    producer: self.graph.label(producer),
+                    artifact: binding.artifact.clone(),
+                })?;
+                slot.push(InputArtifact {
+                    stage: Arc::clone(&self.graph.stage(binding.producer).decl.name),
+                    artifact: binding.artifact.clone(),
+                    file_name: self.file_names[id.index()].clone(),
+                    coords: self.graph.coords(producer),
+                    gathered: self.is_gathered(id),
+                    content: content.clone(),
+                });
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// Producers of `task` whose artifact in `slot` is or contains the object `digest`; all producers of the slot if the
+    /// object is inside a folder whose listing cannot be read.
+    #[must_use]
+    pub fn producers_of(&self, task: TaskId, slot: &str, digest: &Digest) -> Vec<TaskId> {
+        let node = self.graph.stage(self.graph.stage_of(task));
+        let bindings = node.inputs.iter().filter(|&&id| self.graph.binding(id).slot == slot);
+        bindings
+            .flat_map(|&id| {
+                let name = &self.graph.binding(id).artifact;
+                let producers = self.graph.producers(self.graph.join_for(id, task));
+                producers.filter(move |&producer| self.artifact(producer, name).is_some_and(|a| a.digest == *digest))
+            })
+            .collect()
+    }
+
+    /// Whether the slot of `binding` takes several artifacts: of several sources, or over axes only the producer has.
+    fn is_gathered(&self, binding: BindingId) -> bool {
+        let binding = self.graph.binding(binding);
+        let inputs = &self.graph.stage(binding.consumer).decl.inputs;
+        let sources = inputs.iter().find(|input| input.slot == binding.slot).map_or(1, |input| input.sources.len());
+        sources > 1 || binding.gathers()
+    }
+
+    fn artifact(&self, producer: TaskId, name: &str) -> Option<&Artifact> {
+        self.artifacts[producer.index()].as_ref()?.get(name)
+    }
+
+    /// File name of the artifact behind a binding: it depends on the stage's parameters, but not on which of its tasks is
+    /// asked.
+    fn file_name(&self, binding: &Binding) -> String {
+        let first = self.graph.stage(binding.producer).tasks().next();
+        let outputs =
+            first.and_then(|task| self.prepare(task).ok()).map(|prepared| prepared.outputs).unwrap_or_default();
+        let declared = outputs.into_iter().find(|output| output.name == binding.artifact);
+        declared.map_or_else(|| binding.artifact.clone(), |output| output.file_name)
+    }
+}
+
+/// Digest of a declared file, or of a folder: of its files' paths and digests.
+fn digest_path(path: &Path) -> std::io::Result<Digest> {
+    if !path.is_dir() {
+        let mut hasher = mctune_cache::Hasher::new();
+        std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+        return Ok(hasher.finalize().into());
+    }
+    let mut names: Vec<_> =
+        std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?.iter().map(std::fs::DirEntry::file_name).collect();
+    names.sort();
+    let mut hasher = mctune_cache::Hasher::new();
+    hasher.update(b"mctune folder");
+    for name in names {
+        let bytes = name.as_encoded_bytes();
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+        hasher.update(digest_path(&path.join(&name))?.as_bytes());
+    }
+    Ok(hasher.finalize().into())
+}

@@ -1,0 +1,214 @@
+//! Arguments of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0   done; for `plan`: a run would do nothing
+  1   some tasks failed
+  2   `plan`: there is work to do
+  3   the pipeline or an override is wrong; nothing was run
+  4   the store cannot be used
+  5   no such task, artifact or run
+  6   `cache verify` found damage
+  64  wrong arguments
+  70  an error of the program or the system
+  130 interrupted
+
+Examples:
+  mctune run pipelines/juno.yaml --profile quick
+  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7
+  mctune explain pipelines/juno.yaml --profile quick surrogate
+  mctune get pipelines/juno.yaml --profile quick surrogate.model -o model/";
+
+/// Runs simulation-based-inference campaigns: one YAML file in, a report out, nothing computed twice.
+#[derive(Debug, Parser)]
+#[command(name = "mctune", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Say more about what the program does.
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// Form of the program's own log lines.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every task whose result the store lacks.
+    Run(RunArgs),
+    /// Show what a run would do, and why.
+    Plan(PlanArgs),
+    /// Say what a task's key consists of and what changed in it.
+    Explain(ExplainArgs),
+    /// Check a pipeline without running anything.
+    Check(CheckArgs),
+    /// List stages, or the tasks of a stage with their state and artifacts.
+    Ls(LsArgs),
+    /// Copy an artifact out of the store.
+    Get(GetArgs),
+    /// Write the report of a finished campaign as a web page.
+    Report(ReportArgs),
+    /// Look after the store.
+    Cache(CacheArgs),
+}
+
+/// Which campaign.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CampaignArgs {
+    /// The pipeline file.
+    #[arg(value_name = "PIPELINE")]
+    pub(crate) pipeline: PathBuf,
+    /// Profile of the pipeline to apply.
+    #[arg(long, short)]
+    pub(crate) profile: Option<String>,
+    /// Override one value, after the profile: `params.seed=7`, `stages.training.with.events=500`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Print machine-readable JSON on the standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which store.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StoreArgs {
+    /// Folder of the store [default: .mctune beside the pipeline].
+    #[arg(long, env = "MCTUNE_STORE", value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Ctrl-C once: start nothing new and let running tasks end. Twice: stop them.\n\n\
+    Examples:\n  mctune run pipelines/juno.yaml --profile quick -j 2\n  mctune run pipelines/juno.yaml --only training --only coverage")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// Cores to use [default: all].
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: Option<u32>,
+    /// After a failure go on with everything that does not depend on it.
+    #[arg(long, short)]
+    pub(crate) keep_going: bool,
+    /// Run only this stage and what it needs; may be given several times.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) only: Vec<String>,
+    /// How to show progress.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) progress: ProgressStyle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    /// Live on a terminal, plain lines elsewhere.
+    Auto,
+    /// Lines that are redrawn in place.
+    Live,
+    /// One line per stage and event.
+    Plain,
+    /// Nothing but failures and the summary.
+    None,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7")]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// Plan only this stage and what it needs; may be given several times.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) only: Vec<String>,
+    /// List every task that is not a hit.
+    #[arg(long)]
+    pub(crate) tasks: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  mctune explain pipelines/juno.yaml --profile quick 'test_fit[kB=15.45,fC=0.525,Y=10100]'"
+)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// The task: `stage`, or `stage[name=value,..]` with enough coordinates to name one task.
+    pub(crate) task: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mctune ls pipelines/juno.yaml --profile quick\n  mctune ls pipelines/juno.yaml --profile quick 'training[kB=15]'"
+)]
+pub(crate) struct LsArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// Tasks to list: `stage` or `stage[name=value,..]`; without it the stages are listed.
+    pub(crate) tasks: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mctune get pipelines/juno.yaml --profile quick surrogate.model -o model/\n  \
+    mctune get pipelines/juno.yaml --profile quick 'training[kB=15,fC=0.5,Y=10000]' -o sample.parquet")]
+pub(crate) struct GetArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// The artifact: `stage[name=value,..].artifact`; without `.artifact` the stage's first one.
+    pub(crate) artifact: String,
+    /// Where to put it; it must not exist yet [default: its own name in the current folder].
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// Stage that makes the page [default: the only one that does].
+    #[arg(long)]
+    pub(crate) stage: Option<String>,
+    /// Where to write the page [default: reports/ in the store].
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Count objects, records and bytes.
+    Stats(CacheTarget),
+    /// Read every byte and report what is damaged or missing. Damaged results are computed again by the next run.
+    Verify(CacheTarget),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheTarget {
+    /// A pipeline file, whose store is meant [default: the store in .mctune].
+    pub(crate) pipeline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Print machine-readable JSON on the standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

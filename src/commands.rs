@@ -1,0 +1,48 @@
+//! One file for each command.
+
+mod cache;
+mod check;
+mod explain;
+mod get;
+mod ls;
+mod plan;
+mod report;
+mod run;
+
+use crate::args::{CacheCommand, Cli, Command};
+use crate::exit::Code;
+
+/// Runs the command that was asked for.
+pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::plan(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Ls(args) => ls::ls(&args),
+        Command::Get(args) => get::get(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Cache(args) => match args.command {
+            CacheCommand::Stats(target) => cache::stats(&target),
+            CacheCommand::Verify(target) => cache::verify(&target),
+        },
+    }
+}
+
+/// Prints to the standard output. A reader that has gone away (`mctune ls | head`) is no error.
+pub(crate) fn say(text: &str) {
+    use std::io::Write as _;
+    drop(std::io::stdout().write_all(text.as_bytes()));
+}
+
+/// Prints a value as JSON with a line end.
+pub(crate) fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    say(&format!("{}\n", serde_json::to_string_pretty(value)?));
+    Ok(())
+}
+
+/// Prints to the standard error.
+pub(crate) fn note(text: &str) {
+    use std::io::Write as _;
+    drop(std::io::stderr().write_all(text.as_bytes()));
+}

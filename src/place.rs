@@ -1,0 +1,70 @@
+//! Opens what a command works on: the pipeline, its campaign, the store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mctune_cache::{Store, StoreError};
+use mctune_engine::campaign::Campaign;
+use mctune_engine::language;
+use mctune_engine::manifest::History;
+
+use crate::args::{CampaignArgs, StoreArgs};
+use crate::exit::NotFound;
+
+/// Name of a store's folder beside its pipeline.
+const STORE: &str = ".mctune";
+
+/// Loads and unrolls a pipeline; with `only`, just these stages and what they need.
+pub(crate) fn campaign(args: &CampaignArgs, only: &[String]) -> anyhow::Result<Campaign> {
+    let registry = mctune_stages::registry();
+    let pipeline = language::load_file(&args.pipeline, args.profile.as_deref(), &args.overrides, &registry)?;
+    let targets = only
+        .iter()
+        .map(|name| {
+            let known = pipeline.stages.get_key_value(name.as_str()).map(|(name, _)| Arc::clone(name));
+            known.ok_or_else(|| {
+                let names: Vec<_> = pipeline.stages.keys().map(|name| &**name).collect();
+                NotFound(format!("the pipeline has no stage `{name}`; it has: {}", names.join(", ")))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Campaign::new(pipeline, (!targets.is_empty()).then_some(&targets[..]))?)
+}
+
+/// Folder of the store: given, or beside the pipeline.
+pub(crate) fn store_folder(args: &StoreArgs, pipeline: Option<&Path>) -> PathBuf {
+    match (&args.store, pipeline.and_then(Path::parent)) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(beside)) => beside.join(STORE),
+        (None, None) => PathBuf::from(STORE),
+    }
+}
+
+/// The store of a campaign, made if it does not exist yet.
+pub(crate) fn store(args: &CampaignArgs) -> anyhow::Result<Store> {
+    Ok(Store::open(&store_folder(&args.store, Some(&args.pipeline)))?)
+}
+
+/// A store to look into: an empty one in a temporary folder where there is none yet, so that looking leaves no trace.
+pub(crate) struct Reading {
+    pub(crate) store: Store,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// The store of a campaign, for commands that only look.
+pub(crate) fn store_to_read(args: &CampaignArgs) -> anyhow::Result<Reading> {
+    let folder = store_folder(&args.store, Some(&args.pipeline));
+    match Store::open_read_only(&folder) {
+        Ok(store) => Ok(Reading { store, _temporary: None }),
+        Err(StoreError::Absent { .. }) => {
+            let temporary = tempfile::tempdir()?;
+            Ok(Reading { store: Store::open(temporary.path())?, _temporary: Some(temporary) })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What earlier runs of a campaign left in the store.
+pub(crate) fn history(store: &Store, campaign: &Campaign) -> History {
+    History::read(&store.runs_dir(), &campaign.pipeline.name)
+}

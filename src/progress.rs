@@ -1,0 +1,40 @@
+//! Shows a run while it goes on: live on a terminal, plain lines elsewhere. Both draw the same events.
+
+pub(crate) mod estimate;
+mod live;
+mod plain;
+
+pub(crate) use live::Live;
+pub(crate) use plain::Plain;
+
+use mctune_engine::campaign::Campaign;
+use mctune_engine::event::Event;
+
+/// Events that both styles show as a line of their own.
+fn notice(campaign: &Campaign, event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Failed(failure) => format!("failed: {}: {}", failure.task, failure.error),
+        Event::Broken { task, object, producers } => {
+            let first = producers.first().map(|&producer| campaign.graph.label(producer)).unwrap_or_default();
+            let others =
+                if producers.len() > 1 { format!(" and {} others", producers.len() - 1) } else { String::new() };
+            format!(
+                "object {} is missing or damaged: {first}{others} run again before {}",
+                object.short(),
+                campaign.graph.label(*task)
+            )
+        }
+        Event::Draining { running: 0 } => "stopping".to_owned(),
+        Event::Draining { running } => {
+            format!("stopping: waiting for {running} running tasks; Ctrl-C again to stop them")
+        }
+        Event::Stopping => "stopping running tasks; what they checkpointed is kept".to_owned(),
+        Event::Began { .. }
+        | Event::Hit { .. }
+        | Event::Started { .. }
+        | Event::Progress { .. }
+        | Event::Finished { .. } => {
+            return None;
+        }
+    })
+}
