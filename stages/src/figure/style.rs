@@ -56,6 +56,9 @@ impl Colour {
     }
 }
 
+/// Grid lines on light ground.
+const LIGHT_GRID: &str = "#e3e6ea";
+
 /// Shapes and text: the same on light and dark ground.
 const SHAPES: &str = ".fig text{font:12.5px system-ui,-apple-system,'Segoe UI','Liberation Sans',Arial,sans-serif;\
 fill:var(--fig-ink);stroke:none}
@@ -68,7 +71,7 @@ fill:var(--fig-ink);stroke:none}
 .fig path.b{stroke-width:1.1}.fig path.b.small{stroke-width:.8;opacity:.75}
 .fig path.d{fill:none;stroke:currentColor;stroke-linecap:round;stroke-width:6}
 .fig path.d.small{stroke-width:3.4}
-.fig path.o{fill:var(--fig-ground);stroke-width:1.4}
+.fig path.o{stroke-width:1.1}
 .fig path.a{fill:currentColor;stroke:none;opacity:.2}
 .fig path.strip{fill:currentColor;stroke:none;opacity:.16}
 ";
@@ -82,8 +85,8 @@ pub fn page_style() -> String {
             let (class, light, on_dark) = colour.parts();
             let _ = write!(text, "--fig-{class}:{};", if dark { on_dark } else { light });
         }
-        let (grid, ground) = if dark { ("#2d333b", "#14171b") } else { ("#e3e6ea", "#ffffff") };
-        let _ = write!(text, "--fig-grid:{grid};--fig-ground:{ground}");
+        let grid = if dark { "#2d333b" } else { LIGHT_GRID };
+        let _ = write!(text, "--fig-grid:{grid}");
         text
     };
     let classes: String = Colour::ALL
@@ -101,7 +104,7 @@ pub fn page_style() -> String {
 /// The style sheet of a file of its own: light colours, no custom properties, which editors of SVG do not know.
 #[must_use]
 pub fn file_style() -> String {
-    let mut style = SHAPES.replace("var(--fig-grid)", "#e3e6ea").replace("var(--fig-ground)", "#ffffff");
+    let mut style = SHAPES.replace("var(--fig-grid)", LIGHT_GRID);
     for colour in Colour::ALL {
         let (class, light, _) = colour.parts();
         style = style.replace(&format!("var(--fig-{class})"), light);

@@ -111,6 +111,16 @@ fn probabilities(group: &FitGroup<'_>, name: &str, title: &str, values: &[f64], 
     Some(Shown { figure, caption: format!("{caption} Uniform if errors and model are right.") })
 }
 
+/// A share with half the width of its 68 % interval, which does not vanish when all or none are inside.
+///
+/// # Source
+/// E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209, at one standard deviation.
+fn share(inside: usize, all: usize) -> (f64, f64) {
+    let n = all as f64;
+    let share = inside as f64 / n;
+    (share, (share * (1.0 - share) / n + 0.25 / (n * n)).sqrt() / (1.0 + 1.0 / n))
+}
+
 /// Mean and spread of the pulls of every parameter.
 #[must_use]
 pub fn table(group: &FitGroup<'_>, labels: &Labels) -> Table {
@@ -118,8 +128,8 @@ pub fn table(group: &FitGroup<'_>, labels: &Labels) -> Table {
         let pulls = pulls(group, name);
         let moments = Moments::of(&pulls)?;
         let within = |limit: f64| {
-            let share = pulls.iter().filter(|pull| pull.abs() <= limit).count() as f64 / pulls.len() as f64;
-            let error = (share * (1.0 - share) / pulls.len() as f64).sqrt();
+            let inside = pulls.iter().filter(|pull| pull.abs() <= limit).count();
+            let (share, error) = share(inside, pulls.len());
             format!("{} \u{b1} {} %", fixed(100.0 * share, 1), fixed(100.0 * error, 1))
         };
         let count = pulls.len().to_string();

@@ -12,8 +12,6 @@ use crate::sample::Bins;
 const SHOWN_BINS: usize = 200;
 /// Share of the entries at either end that may lie outside the axis: single stray entries do not set its range.
 const TAIL: f64 = 2e-4;
-/// Half the height of a pull panel, unless a pull is larger.
-const PULL_AXIS: f64 = 3.9;
 
 /// First and last bin to show: where nearly all entries are, and a little more.
 fn extent(binned: &[Binned]) -> Option<(usize, usize)> {
@@ -32,38 +30,22 @@ fn extent(binned: &[Binned]) -> Option<(usize, usize)> {
 }
 
 pub(super) fn figure(stage: &str, source: &str, bins: &Bins, binned: &[Binned]) -> Option<Shown> {
-    let (first, last) = extent(binned)?;
-    let merge = [1, 2, 4, 5, 8, 10, 20].into_iter().find(|&n| (last - first) / n < SHOWN_BINS).unwrap_or(40);
-    let edges: Vec<f64> = (first..=last).step_by(merge).chain([last + 1]).map(|bin| bins.edge(bin)).collect();
-    let merged =
-        |values: &[f64]| -> Vec<f64> { values[first..=last].chunks(merge).map(|chunk| chunk.iter().sum()).collect() };
-    let mut curves = Vec::new();
+    let view = View::new(bins, binned)?;
+    let mut spectra = Vec::new();
     let mut points = Vec::new();
-    let mut pulls = Vec::new();
+    let mut pull_panels = Vec::new();
+    let end = pull_end(binned.iter().flat_map(Binned::pulls));
     for (index, one) in binned.iter().enumerate() {
-        let colour = Colour::nth(index);
-        points.push(Series::new(one.label.clone(), colour, data(&edges, &merged(&one.counts), one.entries)));
-        let mut below = Vec::new();
-        for (number, (model, expected)) in one.expected.iter().enumerate() {
-            let values = density(&edges, &merged(expected), one.entries);
-            let name = format!("{model}, {}", one.label);
-            curves.push(Series::new(name, colour, curve(&edges, values, number)).hidden());
-            let symbol = if number == 0 { Symbol::Dot } else { Symbol::Circle };
-            let mark = Mark::Points { points: pull_points(bins, one, expected), symbol };
-            below.push(Series::new(format!("pull, {model}, {}", one.label), colour, mark).hidden());
-        }
-        if !below.is_empty() {
-            pulls.push(below);
+        points.push(Series::new(one.label.clone(), view.data_colour(index), view.data(one)));
+        spectra.extend(view.curves(index, one));
+        if !one.expected.is_empty() {
+            pull_panels.push(pull_panel(view.pulls(index, one), end));
         }
     }
-    let furthest = binned.iter().flat_map(Binned::pulls).fold(PULL_AXIS - 0.5, |a, b| a.max(b.abs()));
-    curves.extend(model_legend(binned));
-    curves.extend(points);
-    let (low, high) = heights(binned, &edges, &merged);
+    spectra.extend(view.model_legend(binned));
+    spectra.extend(points);
+    let (low, high) = view.heights(binned);
     let y = Axis::log("density [kNPE^{\u{2212}1}]").over(low, high);
-    let mut panels = vec![Panel::new(230.0, y, curves)];
-    panels.extend(pulls.into_iter().map(|series| pull_panel(series, furthest + 0.5)));
-    let width = bins.width * merge as f64;
     let figure = Figure {
         name: labels::slug(&format!("spectra-{stage}-{source}")),
         title: labels::source(source),
@@ -72,71 +54,128 @@ pub(super) fn figure(stage: &str, source: &str, bins: &Bins, binned: &[Binned]) 
             binned.len()
         ),
         width: 480.0,
-        x: Axis::linear("number of photo-electrons [kNPE]").over(edges[0], bins.edge(last + 1)),
-        panels,
+        x: Axis::linear("number of photo-electrons [kNPE]").over(view.edges[0], view.edges[view.edges.len() - 1]),
+        panels: [Panel::new(230.0, y, spectra)].into_iter().chain(pull_panels).collect(),
     };
-    let caption = format!("{} entries in the window, bins of {} kNPE.", entries_text(binned), significant(width, 3));
+    let width = significant(bins.width * view.merge as f64, 3);
+    let caption = format!("{} entries in the window, bins of {width} kNPE.", entries_text(binned));
     Some(Shown { figure, caption })
 }
 
 fn entries_text(binned: &[Binned]) -> String {
-    let mut texts: Vec<String> = binned.iter().map(|one| fixed(one.entries, 0)).collect();
-    texts.dedup();
-    texts.join(" / ")
+    let texts: Vec<String> = binned.iter().map(|one| fixed(one.entries, 0)).collect();
+    if texts.iter().all(|text| *text == texts[0]) { texts[0].clone() } else { texts.join(" / ") }
 }
 
-/// Measured densities with central Poisson intervals; empty bins have no point.
-fn data(edges: &[f64], counts: &[f64], entries: f64) -> Mark {
-    let points = edges.windows(2).zip(counts).filter(|(_, count)| **count > 0.0).map(|(edge, &count)| {
-        let scale = 1.0 / (entries * (edge[1] - edge[0]));
-        let (low, high) = poisson_interval(count);
-        Point {
-            x: 0.5 * (edge[0] + edge[1]),
-            y: count * scale,
-            below: (count - low) * scale,
-            above: (high - count) * scale,
-        }
-    });
-    Mark::Points { points: points.collect(), symbol: Symbol::Dot }
+/// Half the height of the pull panels: round, and enough for the largest pull.
+fn pull_end(pulls: impl Iterator<Item = f64>) -> f64 {
+    let furthest = pulls.filter(|pull| pull.is_finite()).fold(0.0_f64, |furthest, pull| furthest.max(pull.abs()));
+    let ends = [3.9, 5.7, 11.5, 23.0];
+    ends.into_iter().find(|end| furthest < 0.96 * end).unwrap_or(1.1 * furthest)
 }
 
-fn density(edges: &[f64], expected: &[f64], entries: f64) -> Vec<f64> {
-    edges.windows(2).zip(expected).map(|(edge, value)| value / (entries * (edge[1] - edge[0]))).collect()
+/// The bins that a figure shows.
+struct View<'a> {
+    bins: &'a Bins,
+    first: usize,
+    last: usize,
+    /// How many bins become one.
+    merge: usize,
+    /// Edges after merging.
+    edges: Vec<f64>,
+    /// Whether there is one point only, so that colours tell estimators apart instead of points.
+    one_point: bool,
 }
 
-/// The first estimator as a histogram, further ones as dashed lines.
-fn curve(edges: &[f64], values: Vec<f64>, number: usize) -> Mark {
-    if number == 0 {
-        return Mark::Steps { edges: edges.to_vec(), values, filled: false };
+impl<'a> View<'a> {
+    fn new(bins: &'a Bins, binned: &[Binned]) -> Option<Self> {
+        let (first, last) = extent(binned)?;
+        let merge = [1, 2, 4, 5, 8, 10, 20].into_iter().find(|&n| (last - first) / n < SHOWN_BINS).unwrap_or(40);
+        let edges = (first..=last).step_by(merge).chain([last + 1]).map(|bin| bins.edge(bin)).collect();
+        Some(Self { bins, first, last, merge, edges, one_point: binned.len() == 1 })
     }
-    let points = edges.windows(2).zip(values).map(|(edge, value)| (0.5 * (edge[0] + edge[1]), value)).collect();
-    Mark::Line { points, stroke: Stroke::Dashed }
-}
 
-/// Entries that say how each estimator is drawn, in the colour of text, since all points share them.
-fn model_legend(binned: &[Binned]) -> Vec<Series> {
-    let Some(first) = binned.iter().find(|one| !one.expected.is_empty()) else { return Vec::new() };
-    let strokes = [Stroke::Solid].into_iter().chain(std::iter::repeat(Stroke::Dashed));
-    let entry = |((model, _), stroke): (&(String, Vec<f64>), Stroke)| {
-        Series::new(model.clone(), Colour::Ink, Mark::Line { points: Vec::new(), stroke })
-    };
-    first.expected.iter().zip(strokes).map(entry).collect()
-}
-
-/// From below one entry in the finest sample to above the highest peak.
-fn heights(binned: &[Binned], edges: &[f64], merged: &dyn Fn(&[f64]) -> Vec<f64>) -> (f64, f64) {
-    let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
-    let width = edges.windows(2).map(|edge| edge[1] - edge[0]).fold(f64::INFINITY, f64::min);
-    for one in binned.iter().filter(|one| one.entries > 0.0) {
-        low = low.min(0.4 / (one.entries * width));
-        let columns =
-            [merged(&one.counts)].into_iter().chain(one.expected.iter().map(|(_, expected)| merged(expected)));
-        for values in columns {
-            high = density(edges, &values, one.entries).into_iter().filter(|v| v.is_finite()).fold(high, f64::max);
-        }
+    fn data_colour(&self, point: usize) -> Colour {
+        if self.one_point { Colour::Ink } else { Colour::nth(point) }
     }
-    // More than six decades hide the shape of what matters.
-    (low.max(high * 1e-6), 2.0 * high)
+
+    fn model_colour(&self, point: usize, model: usize) -> Colour {
+        Colour::nth(if self.one_point { model } else { point })
+    }
+
+    fn merged(&self, values: &[f64]) -> Vec<f64> {
+        values[self.first..=self.last].chunks(self.merge).map(|chunk| chunk.iter().sum()).collect()
+    }
+
+    /// Entries in each bin as a density.
+    fn density(&self, values: &[f64], entries: f64) -> Vec<f64> {
+        let merged = self.merged(values);
+        self.edges.windows(2).zip(merged).map(|(edge, value)| value / (entries * (edge[1] - edge[0]))).collect()
+    }
+
+    /// Measured densities with central Poisson intervals; empty bins have no point.
+    fn data(&self, one: &Binned) -> Mark {
+        let counts = self.merged(&one.counts);
+        let points = self.edges.windows(2).zip(counts).filter(|(_, count)| *count > 0.0).map(|(edge, count)| {
+            let scale = 1.0 / (one.entries * (edge[1] - edge[0]));
+            let (low, high) = poisson_interval(count);
+            let (below, above) = ((count - low) * scale, (high - count) * scale);
+            Point { x: 0.5 * (edge[0] + edge[1]), y: count * scale, below, above }
+        });
+        Mark::Points { points: points.collect(), symbol: Symbol::Dot }
+    }
+
+    /// The first estimator as a histogram, further ones as dashed lines.
+    fn curves(&self, index: usize, one: &Binned) -> Vec<Series> {
+        let curve = |(number, (model, expected)): (usize, &(String, Vec<f64>))| {
+            let values = self.density(expected, one.entries);
+            let mark = if number == 0 {
+                Mark::Steps { edges: self.edges.clone(), values, filled: false }
+            } else {
+                let centres = self.edges.windows(2).map(|edge| 0.5 * (edge[0] + edge[1]));
+                Mark::Line { points: centres.zip(values).collect(), stroke: Stroke::Dashed }
+            };
+            Series::new(format!("{model}, {}", one.label), self.model_colour(index, number), mark).hidden()
+        };
+        one.expected.iter().enumerate().map(curve).collect()
+    }
+
+    /// Pulls against the first estimator as dots, against further ones as circles behind them.
+    fn pulls(&self, index: usize, one: &Binned) -> Vec<Series> {
+        let series = |(number, (model, expected)): (usize, &(String, Vec<f64>))| {
+            let symbol = if number == 0 { Symbol::Dot } else { Symbol::Circle };
+            let mark = Mark::Points { points: pull_points(self.bins, one, expected), symbol };
+            let name = format!("pull, {model}, {}", one.label);
+            Series::new(name, self.model_colour(index, number), mark).hidden()
+        };
+        one.expected.iter().enumerate().map(series).rev().collect()
+    }
+
+    /// Entries that say how each estimator is drawn; in the colour of text where all points share them.
+    fn model_legend(&self, binned: &[Binned]) -> Vec<Series> {
+        let Some(first) = binned.iter().find(|one| !one.expected.is_empty()) else { return Vec::new() };
+        let entry = |(number, (model, _)): (usize, &(String, Vec<f64>))| {
+            let stroke = if number == 0 { Stroke::Solid } else { Stroke::Dashed };
+            let colour = if self.one_point { self.model_colour(0, number) } else { Colour::Ink };
+            Series::new(model.clone(), colour, Mark::Line { points: Vec::new(), stroke })
+        };
+        first.expected.iter().enumerate().map(entry).collect()
+    }
+
+    /// From below one entry in the largest sample to above the highest peak.
+    fn heights(&self, binned: &[Binned]) -> (f64, f64) {
+        let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
+        let width = self.bins.width * self.merge as f64;
+        for one in binned.iter().filter(|one| one.entries > 0.0) {
+            low = low.min(0.4 / (one.entries * width));
+            for values in [&one.counts].into_iter().chain(one.expected.iter().map(|(_, expected)| expected)) {
+                let finite = self.density(values, one.entries).into_iter().filter(|value| value.is_finite());
+                high = finite.fold(high, f64::max);
+            }
+        }
+        // More than six decades hide the shape of what matters.
+        (low.max(high * 1e-6), 2.0 * high)
+    }
 }
 
 fn pull_panel(mut series: Vec<Series>, end: f64) -> Panel {
