@@ -9,6 +9,7 @@ pub mod import;
 pub mod model;
 pub mod sample;
 pub mod summarize;
+pub mod train;
 
 use mctune_engine::registry::Registry;
 use mctune_engine::stage::ArtifactType;
@@ -29,5 +30,5 @@ pub const PAGE: ArtifactType = ArtifactType("page");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(fit::Fit).with(import::Import).with(summarize::Summarize)
+    Registry::new().with(fit::Fit).with(import::Import).with(summarize::Summarize).with(train::Train)
 }

@@ -1,0 +1,150 @@
+//! Multi-head attention over a handful of tokens.
+//!
+//! With four tokens a score matrix has sixteen entries: the work is too small for matrix products, so heads run in
+//! plain loops over their channels.
+
+use super::functions::exp;
+use super::{MultiplyAdd, kernel};
+
+/// Sizes of an attention layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttentionShape {
+    /// Tokens of one condition.
+    pub(crate) tokens: usize,
+    /// Heads.
+    pub(crate) heads: usize,
+    /// Channels of one head.
+    pub(crate) channels: usize,
+}
+
+impl AttentionShape {
+    /// Width of a token.
+    pub(crate) fn width(self) -> usize {
+        self.heads * self.channels
+    }
+
+    /// Attention weights of one condition.
+    pub(crate) fn weights(self) -> usize {
+        self.heads * self.tokens * self.tokens
+    }
+}
+
+kernel! {
+    /// mixed_i = sum_j softmax_j(q_i k_j / sqrt(channels)) v_j for every condition and head (Vaswani et al.,
+    /// arXiv:1706.03762).
+    ///
+    /// # Shapes
+    /// `qkv`: (conditions tokens) x 3 width, rows q, k, v; `weights`: conditions x heads x tokens x tokens;
+    /// `mixed`: (conditions tokens) x width.
+    fn attend(qkv: &[f32], shape: AttentionShape, weights: &mut [f32], mixed: &mut [f32]) = attend_body
+}
+
+#[inline(always)]
+fn attend_body<M: MultiplyAdd>(qkv: &[f32], shape: AttentionShape, weights: &mut [f32], mixed: &mut [f32]) {
+    let AttentionShape { tokens, heads, channels } = shape;
+    let width = shape.width();
+    let scale = 1.0 / (channels as f32).sqrt();
+    mixed.fill(0.0);
+    let conditions = qkv
+        .chunks_exact(tokens * 3 * width)
+        .zip(weights.chunks_exact_mut(shape.weights()))
+        .zip(mixed.chunks_exact_mut(tokens * width));
+    for ((qkv, weights), mixed) in conditions {
+        for head in 0..heads {
+            let weights = &mut weights[head * tokens * tokens..][..tokens * tokens];
+            for i in 0..tokens {
+                let q = &qkv[i * 3 * width + head * channels..][..channels];
+                let row = &mut weights[i * tokens..][..tokens];
+                for (j, weight) in row.iter_mut().enumerate() {
+                    let k = &qkv[(j * 3 + 1) * width + head * channels..][..channels];
+                    *weight = scale * dot::<M>(q, k);
+                }
+                let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let mut sum = 0.0;
+                for weight in row.iter_mut() {
+                    *weight = exp::<M>(*weight - highest);
+                    sum += *weight;
+                }
+                let share = 1.0 / sum;
+                let out = &mut mixed[i * width + head * channels..][..channels];
+                for (j, weight) in row.iter_mut().enumerate() {
+                    *weight *= share;
+                    add_scaled::<M>(out, *weight, &qkv[(j * 3 + 2) * width + head * channels..][..channels]);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Gradient of q, k and v from that of `mixed`.
+    ///
+    /// dv_j = sum_i w_ij dm_i; dw_ij = dm_i v_j; ds_ij = w_ij (dw_ij - sum_l w_il dw_il); dq_i = sum_j ds_ij k_j scale.
+    fn attend_backward(
+        qkv: &[f32],
+        shape: AttentionShape,
+        weights: &[f32],
+        mixed_gradient: &[f32],
+        gradient: &mut [f32],
+    ) = attend_backward_body
+}
+
+#[inline(always)]
+fn attend_backward_body<M: MultiplyAdd>(
+    qkv: &[f32],
+    shape: AttentionShape,
+    weights: &[f32],
+    mixed_gradient: &[f32],
+    gradient: &mut [f32],
+) {
+    let AttentionShape { tokens, heads, channels } = shape;
+    let width = shape.width();
+    let scale = 1.0 / (channels as f32).sqrt();
+    gradient.fill(0.0);
+    let conditions = qkv
+        .chunks_exact(tokens * 3 * width)
+        .zip(weights.chunks_exact(shape.weights()))
+        .zip(mixed_gradient.chunks_exact(tokens * width))
+        .zip(gradient.chunks_exact_mut(tokens * 3 * width));
+    for (((qkv, weights), mixed), gradient) in conditions {
+        for head in 0..heads {
+            let at = |row: usize, part: usize| (row * 3 + part) * width + head * channels;
+            for i in 0..tokens {
+                let row = &weights[(head * tokens + i) * tokens..][..tokens];
+                let out = &mixed[i * width + head * channels..][..channels];
+                let mut mean = 0.0;
+                for (j, weight) in row.iter().enumerate() {
+                    mean = M::fma(*weight, dot::<M>(out, &qkv[at(j, 2)..][..channels]), mean);
+                    add_scaled::<M>(&mut gradient[at(j, 2)..][..channels], *weight, out);
+                }
+                for (j, weight) in row.iter().enumerate() {
+                    let slope = scale * weight * (dot::<M>(out, &qkv[at(j, 2)..][..channels]) - mean);
+                    add_scaled::<M>(&mut gradient[at(i, 0)..][..channels], slope, &qkv[at(j, 1)..][..channels]);
+                    add_scaled::<M>(&mut gradient[at(j, 1)..][..channels], slope, &qkv[at(i, 0)..][..channels]);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn dot<M: MultiplyAdd>(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 2];
+    let (pairs_a, rest_a) = a.as_chunks::<2>();
+    let (pairs_b, rest_b) = b.as_chunks::<2>();
+    for (a, b) in pairs_a.iter().zip(pairs_b) {
+        sums[0] = M::fma(a[0], b[0], sums[0]);
+        sums[1] = M::fma(a[1], b[1], sums[1]);
+    }
+    for (a, b) in rest_a.iter().zip(rest_b) {
+        sums[0] = M::fma(*a, *b, sums[0]);
+    }
+    sums[0] + sums[1]
+}
+
+#[inline(always)]
+fn add_scaled<M: MultiplyAdd>(target: &mut [f32], factor: f32, source: &[f32]) {
+    for (target, value) in target.iter_mut().zip(source) {
+        *target = M::fma(factor, *value, *target);
+    }
+}

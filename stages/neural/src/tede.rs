@@ -1,0 +1,188 @@
+//! TEDE, the transformer encoder density estimator of arXiv:2507.23297: densities from trained weights.
+
+pub(crate) mod artifact;
+pub(crate) mod config;
+pub(crate) mod layout;
+pub(crate) mod network;
+mod reference;
+
+use std::sync::{Mutex, PoisonError};
+
+use burn::backend::Flex;
+
+use crate::kernels::softmax::density;
+use crate::{Bins, ParameterRange};
+use artifact::{ModelFiles, TedeDescription};
+use layout::Layout;
+use network::{Join, PackedWeights, Workspace, forward};
+
+/// Conditions evaluated at once; bounds the memory of a prediction.
+const CHUNK: usize = 64;
+
+/// Files do not make a usable model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// `model.json` cannot be read.
+    #[error("model.json: {0}")]
+    Description(#[from] serde_json::Error),
+    /// `model.json` says something that cannot be.
+    #[error("model.json: {message}")]
+    Invalid {
+        /// What is wrong.
+        message: String,
+    },
+    /// `model.safetensors` cannot be read.
+    #[error("model.safetensors: {0}")]
+    Tensors(#[from] safetensors::SafeTensorError),
+    /// A tensor is missing, has another shape, or holds no finite numbers.
+    #[error("model.safetensors: tensor `{name}` {problem}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A point in parameter space and a source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Condition<'a> {
+    /// Parameter values in physical units, in the order of [`Tede::parameters`].
+    pub point: &'a [f64],
+    /// Index into [`Tede::sources`].
+    pub source: usize,
+}
+
+/// A trained estimator. Shared freely between threads.
+pub struct Tede {
+    description: TedeDescription,
+    layout: Layout,
+    weights: PackedWeights,
+    /// Idle workspaces; one per thread that ever predicted at the same time.
+    idle: Mutex<Vec<Workspace>>,
+}
+
+impl std::fmt::Debug for Tede {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tede").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
+impl Tede {
+    /// Reads a model from the bytes of `model.safetensors` and `model.json`.
+    ///
+    /// # Errors
+    /// [`ModelError`] if they do not fit together or hold numbers that are not finite.
+    pub fn load(tensors: &[u8], description: &[u8]) -> Result<Self, ModelError> {
+        let description = TedeDescription::parse(description)?;
+        let layout = Layout::new(&description.architecture, description.sizes());
+        let values = artifact::read_weights(&layout, tensors)?;
+        Ok(Self::new(description, layout, values))
+    }
+
+    pub(crate) fn new(description: TedeDescription, layout: Layout, values: Vec<f32>) -> Self {
+        let mut weights = PackedWeights::new(&layout, values);
+        weights.pack(&layout, &Join(None), false);
+        Self { description, layout, weights, idle: Mutex::default() }
+    }
+
+    /// The model as files; the same model always gives the same bytes.
+    ///
+    /// # Errors
+    /// If serialisation fails.
+    pub fn to_files(&self) -> Result<ModelFiles, ModelError> {
+        ModelFiles::new(&self.description, &self.layout, &self.weights.values)
+    }
+
+    /// What the model is and how it was trained.
+    #[must_use]
+    pub fn description(&self) -> &TedeDescription {
+        &self.description
+    }
+
+    /// Sources it knows.
+    #[must_use]
+    pub fn sources(&self) -> &[String] {
+        &self.description.sources
+    }
+
+    /// Parameters with the range in which it was trained.
+    #[must_use]
+    pub fn parameters(&self) -> &[ParameterRange] {
+        &self.description.parameters
+    }
+
+    /// Bins of the density.
+    #[must_use]
+    pub fn bins(&self) -> Bins {
+        self.description.bins.into()
+    }
+
+    /// Density per kNPE in every bin: softmax(logits / temperature) / bin width, so that it sums to one over the bins.
+    ///
+    /// Points outside the trained range are extrapolated; whether that makes sense is for the caller to say. The
+    /// result for a condition does not depend on the others.
+    ///
+    /// # Shapes
+    /// `conditions`: C; the result: C x bins, row by row.
+    ///
+    /// # Panics
+    /// If a point has another number of parameters than the model, or a source index is too large.
+    #[must_use]
+    pub fn densities(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
+        let bins = self.layout.sizes.bins;
+        let mut result = vec![0.0; conditions.len() * bins];
+        let mut workspace = self.idle().pop().unwrap_or_default();
+        for (conditions, out) in conditions.chunks(CHUNK).zip(result.chunks_mut(CHUNK * bins)) {
+            let (scaled, sources) = self.inputs(conditions);
+            forward(&self.layout, &self.weights, &scaled, &sources, &mut workspace);
+            self.normalise(&workspace.logits, out);
+        }
+        self.idle().push(workspace);
+        result
+    }
+
+    /// The same densities through plain burn operations on its CPU backend: slower, equal to rounding, and independent
+    /// of the fused kernels.
+    ///
+    /// # Panics
+    /// As [`Self::densities`].
+    #[must_use]
+    pub fn densities_by_burn(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
+        let device = Default::default();
+        let weights = reference::Weights::<Flex>::new(&self.layout, &self.weights.values, &device, |tensor| tensor);
+        let (scaled, sources) = self.inputs(conditions);
+        let logits = weights.logits(&self.layout, &scaled, &sources, &device).into_data();
+        let mut result = vec![0.0; conditions.len() * self.layout.sizes.bins];
+        self.normalise(logits.as_slice().unwrap_or_default(), &mut result);
+        result
+    }
+
+    /// Scaled parameters and sources of some conditions.
+    fn inputs(&self, conditions: &[Condition<'_>]) -> (Vec<f32>, Vec<usize>) {
+        let parameters = self.layout.sizes.parameters;
+        let mut scaled = Vec::with_capacity(conditions.len() * parameters);
+        for condition in conditions {
+            assert_eq!(condition.point.len(), parameters, "parameters of a point");
+            let ranges = &self.description.parameters;
+            scaled.extend(condition.point.iter().zip(ranges).map(|(value, range)| range.scale(*value) as f32));
+        }
+        (scaled, conditions.iter().map(|condition| condition.source).collect())
+    }
+
+    /// Densities from logits, condition by condition.
+    fn normalise(&self, logits: &[f32], result: &mut [f64]) {
+        let bins = self.layout.sizes.bins;
+        let (temperature, width) = (self.layout.config.temperature, self.description.bins.width);
+        for (logits, out) in logits.chunks_exact(bins).zip(result.chunks_exact_mut(bins)) {
+            density(logits, temperature, width, out);
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Workspace>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

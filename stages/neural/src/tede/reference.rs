@@ -1,0 +1,94 @@
+//! The same network in plain burn tensors: what the fused kernels are checked against, and the form for other devices.
+
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::layout::{Block, Dense, Layout, Mlp, Norm};
+
+/// The weights as one flat tensor per entry of the layout.
+pub(crate) struct Weights<B: Backend> {
+    /// Tensors in layout order.
+    pub(crate) tensors: Vec<Tensor<B, 1>>,
+    /// Where each of them starts in the flat vector.
+    starts: Vec<usize>,
+}
+
+impl<B: Backend> Weights<B> {
+    /// Copies flat weights to `device`; `prepare` may ask for gradients.
+    pub(crate) fn new(
+        layout: &Layout,
+        values: &[f32],
+        device: &B::Device,
+        prepare: impl Fn(Tensor<B, 1>) -> Tensor<B, 1>,
+    ) -> Self {
+        let tensors =
+            layout.tensors.iter().map(|tensor| prepare(flat(&values[tensor.place.clone()], device))).collect();
+        Self { tensors, starts: layout.tensors.iter().map(|tensor| tensor.place.start).collect() }
+    }
+
+    fn vector(&self, start: usize) -> Tensor<B, 1> {
+        self.tensors[self.starts.partition_point(|&place| place < start)].clone()
+    }
+
+    fn dense(&self, dense: &Dense, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let matrix = self.vector(dense.weight.start).reshape([dense.inputs, dense.outputs]);
+        x.matmul(matrix) + self.vector(dense.bias.start).unsqueeze()
+    }
+
+    fn norm(&self, norm: &Norm, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let centred = x.clone() - x.mean_dim(1);
+        let variance = (centred.clone() * centred.clone()).mean_dim(1);
+        centred / (variance + 1e-5).sqrt() * self.vector(norm.gain.start).unsqueeze()
+            + self.vector(norm.shift.start).unsqueeze()
+    }
+
+    fn mlp(&self, mlp: &Mlp, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let hidden = mlp.hidden.iter().fold(x, |x, (dense, norm)| gelu(self.norm(norm, self.dense(dense, x))));
+        self.dense(&mlp.last, hidden)
+    }
+
+    fn block(&self, layout: &Layout, block: &Block, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let (tokens, heads, d) = (layout.tokens(), layout.config.heads, layout.config.d_model);
+        let (conditions, channels) = (x.dims()[0] / tokens, d / heads);
+        let qkv = self.dense(&block.qkv, x.clone());
+        let part = |index: usize| {
+            let part = qkv.clone().narrow(1, index * d, d);
+            part.reshape([conditions, tokens, heads, channels]).swap_dims(1, 2)
+        };
+        let scores = part(0).matmul(part(1).transpose()) / (channels as f64).sqrt();
+        let mixed: Tensor<B, 4> = softmax(scores, 3).matmul(part(2));
+        let mixed = mixed.swap_dims(1, 2).reshape([conditions * tokens, d]);
+        let x = self.norm(&block.norm1, x + self.dense(&block.output, mixed));
+        let wide = gelu(self.dense(&block.widen, x.clone()));
+        self.norm(&block.norm2, x + self.dense(&block.narrow, wide))
+    }
+
+    /// Logits.
+    ///
+    /// # Shapes
+    /// `scaled`: conditions x parameters; `sources`: conditions; the result: conditions x bins.
+    pub(crate) fn logits(
+        &self,
+        layout: &Layout,
+        scaled: &[f32],
+        sources: &[usize],
+        device: &B::Device,
+    ) -> Tensor<B, 2> {
+        let (count, d, tokens) = (sources.len(), layout.config.d_model, layout.tokens());
+        let rows = count * layout.embedding_rows();
+        let parameters = flat::<B>(scaled, device).reshape([rows, layout.embedding_inputs()]);
+        let embedded = self.mlp(&layout.embedding, parameters).reshape([count, tokens - 1, d]);
+        let table = self.vector(layout.source_table.start).reshape([layout.sizes.sources, d]);
+        let indices: Vec<i64> = sources.iter().map(|&source| source as i64).collect();
+        let indices = Tensor::<B, 1, Int>::from_data(TensorData::new(indices, [count]), device);
+        let chosen = table.select(0, indices).reshape([count, 1, d]);
+        let stream = Tensor::cat(vec![embedded, chosen], 1).reshape([count * tokens, d]);
+        let stream = layout.blocks.iter().fold(stream, |x, block| self.block(layout, block, x));
+        self.mlp(&layout.head, stream.reshape([count, tokens * d]))
+    }
+}
+
+fn flat<B: Backend>(values: &[f32], device: &B::Device) -> Tensor<B, 1> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
+}

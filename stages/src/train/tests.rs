@@ -1,0 +1,140 @@
+//! The stage in a store of its own, on samples with one peak that moves with two parameters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mctune_cache::Store;
+use mctune_engine::artifact::put_bytes;
+use mctune_engine::coords::Coords;
+use mctune_engine::stage::{Cancel, InputArtifact, Seed, TaskEnvironment};
+use serde_json::json;
+
+use super::*;
+use crate::density::Condition;
+use crate::sample::{Entries, Sample, Spectrum};
+
+fn sample(kb: f64, y: f64) -> Sample {
+    let peak = |centre: f64| {
+        let cells = (0..60).map(|k| {
+            let x = (f64::from(k) - 30.0) / 10.0;
+            ((centre + 4.0 * (f64::from(k) - 30.0)) as u32, (200.0 * (-0.5 * x * x).exp()) as u32)
+        });
+        Entries::Cells(cells.filter(|(_, count)| *count > 0).collect())
+    };
+    let spectra = [("Cs137", 1000.0), ("K40", 2200.0)].map(|(source, centre)| Spectrum {
+        source: source.into(),
+        events: 5000,
+        entries: peak(centre - 5.0 * kb + 0.02 * (y - 10_000.0)),
+    });
+    Sample { spectra: spectra.into(), truth: BTreeMap::from([("kB".into(), kb), ("Y".into(), y)]) }
+}
+
+struct Bench {
+    store: Store,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { store: Store::open(&folder.path().join("store")).unwrap(), folder }
+    }
+
+    fn input(&self, stage: &str, sample: &Sample) -> InputArtifact {
+        InputArtifact {
+            stage: Arc::from(stage),
+            artifact: "spectra".into(),
+            file_name: "spectra.parquet".into(),
+            coords: Coords::new(vec![(Arc::from("point"), json!(sample.truth))]),
+            content: put_bytes(&self.store, &sample.to_parquet().unwrap()).unwrap(),
+        }
+    }
+
+    fn run(&self, params: &TrainParams, inputs: &BTreeMap<String, Vec<InputArtifact>>) -> Result<Files, StageError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let outputs = Train.outputs(params);
+        let coords = Coords::default();
+        let environment = TaskEnvironment {
+            store: &self.store,
+            scratch: self.folder.path().join("scratch"),
+            work: self.folder.path().to_owned(),
+            base: self.folder.path(),
+            threads: 2,
+            runtime: runtime.handle().clone(),
+            cancel: Cancel::default(),
+            on_progress: &|progress| assert!(progress.note.starts_with("epoch")),
+            on_log: &|_| {},
+        };
+        let mut context = TaskContext::new("train", &coords, Seed::from_number(3), inputs, &outputs, environment);
+        Train.run(params, &mut context)?;
+        let written = context.into_written();
+        let folder = tempfile::tempdir().unwrap();
+        mctune_engine::artifact::export(&self.store, &written["model"], folder.path()).unwrap();
+        let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+        let curve = String::from_utf8(self.store.read(&written["curve"].digest).unwrap()).unwrap();
+        Ok(Files { tensors: read(TENSORS), description: read(DESCRIPTION), curve })
+    }
+}
+
+struct Files {
+    tensors: Vec<u8>,
+    description: Vec<u8>,
+    curve: String,
+}
+
+fn params() -> TrainParams {
+    serde_json::from_value(json!({
+        "estimator": "tede",
+        "epochs": 3,
+        "batch": 4,
+        "bins": {"low": 0.4, "width": 0.1, "count": 30},
+        "architecture": {"embedding": {"joint": {"hidden": [8]}}, "d_model": 8, "heads": 2, "layers": 1,
+                         "feed_forward": 8, "head_hidden": 8},
+    }))
+    .unwrap()
+}
+
+#[test]
+fn trains_a_model_that_can_be_loaded() {
+    let bench = Bench::new();
+    let mut train = Vec::new();
+    for kb in [6.0, 12.0, 24.0] {
+        for y in [9000.0, 11_000.0] {
+            train.push(bench.input("grid", &sample(kb, y)));
+        }
+    }
+    let validate =
+        vec![bench.input("anchors", &sample(10.0, 10_000.0)), bench.input("coverage", &sample(15.0, 9500.0))];
+    let inputs = BTreeMap::from([("train".to_owned(), train), ("validate".to_owned(), validate)]);
+    let files = bench.run(&params(), &inputs).unwrap();
+    assert!(files.curve.starts_with("epoch,set,metric,value\n1,train,kl,"));
+    assert!(files.curve.contains("\n3,anchors,d2,") && files.curve.contains("\n3,coverage,dinf,"));
+
+    let model = crate::model::load(&files.tensors, &files.description).unwrap();
+    assert_eq!(model.sources(), ["Cs137", "K40"]);
+    assert_eq!((model.parameters()[0].name.as_str(), model.parameters()[0].low), ("Y", 9000.0));
+    let density = model.densities(&[Condition { point: vec![10_000.0, 12.0], source: 1 }]);
+    assert!((density.iter().sum::<f64>() * model.bins().width - 1.0).abs() < 1e-12);
+    let text = String::from_utf8(files.description).unwrap();
+    assert!(text.contains("train/grid") && text.contains("validate/anchors"), "{text}");
+    assert!(!text.contains(&*bench.folder.path().to_string_lossy()));
+}
+
+#[test]
+fn a_parameter_that_never_changes_is_refused() {
+    let bench = Bench::new();
+    let train = vec![bench.input("grid", &sample(6.0, 9000.0)), bench.input("grid", &sample(6.0, 9500.0))];
+    let error = bench.run(&params(), &BTreeMap::from([("train".to_owned(), train)])).err().unwrap();
+    assert!(error.to_string().contains("kB = 6"), "{error}");
+}
+
+#[test]
+fn settings_are_checked_where_they_stand() {
+    let mut params = params();
+    params.architecture.heads = 3;
+    params.optimizer.beta1 = 1.0;
+    params.bins.width = 0.0;
+    let paths: Vec<String> = Train.check(&params).into_iter().map(|error| error.path).collect();
+    assert_eq!(paths, ["architecture.heads", "optimizer.beta1", "bins"]);
+    assert!(serde_json::from_value::<TrainParams>(json!({"estimator": "tede", "epoch": 3})).is_err());
+}
