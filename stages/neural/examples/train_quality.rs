@@ -2,7 +2,14 @@
 //! parameters that the result would cause, in units of the statistical error of 10 000 events per source.
 //!
 //! Settings come as one JSON object: `cargo run -p mctune-neural --example train_quality -- '{"epochs": 100}'`; besides
-//! those of `TrainConfig`: `architecture`, `grid` (points per axis), `threads`, `seed`.
+//! those of `TrainConfig`: `architecture`, `grid` (points per axis), `events` per training spectrum, `threads`, `seed`.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for developers: it prints, and stops at the first fault"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -27,13 +34,21 @@ struct Settings {
     architecture: TedeConfig,
     train: TrainConfig,
     grid: usize,
+    events: f64,
     threads: usize,
     seed: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { architecture: TedeConfig::default(), train: TrainConfig::default(), grid: 7, threads: 2, seed: 1 }
+        Self {
+            architecture: TedeConfig::default(),
+            train: TrainConfig::default(),
+            grid: 7,
+            events: EVENTS,
+            threads: 2,
+            seed: 1,
+        }
     }
 }
 
@@ -187,7 +202,7 @@ fn main() {
     for i in 0..settings.grid.pow(3) {
         let at =
             point([grid(i / settings.grid.pow(2)), grid(i / settings.grid % settings.grid), grid(i % settings.grid)]);
-        simulate(&truth, &at, EVENTS, &mut random, &mut training);
+        simulate(&truth, &at, settings.events, &mut random, &mut training);
     }
     let mut validation = Spectra::default();
     for corner in [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [-0.5, 0.5, 0.2], [0.5, -0.5, -0.5], [-0.5, -0.3, 0.6]] {
