@@ -5,6 +5,7 @@
 
 pub mod density;
 pub mod fit;
+pub mod generate;
 pub mod model;
 pub mod sample;
 pub mod summarize;
@@ -29,5 +30,5 @@ pub const PAGE: ArtifactType = ArtifactType("page");
 /// All stage kinds of this library.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(train::Train)
+    Registry::new().with(generate::Generate::default()).with(train::Train)
 }

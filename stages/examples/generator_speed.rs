@@ -1,0 +1,58 @@
+//! Decays per second and core of every shipped source: `cargo run -p mctune-stages --example generator_speed`.
+//! Optional arguments: million decays per source (default 2), then names of sources.
+#![expect(clippy::print_stdout, reason = "an example reports to its user")]
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use mctune_engine::stage::{Cancel, Seed};
+use mctune_stages::generate::{Constants, GenerateParams, Generator, Point, Request, shipped_names};
+
+const POINT: Point = Point { kb: 15.45, fc: 0.525, yield_per_mev: 10_100.0 };
+const REPETITIONS: u64 = 3;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let millions: f64 = arguments.next().map_or(Ok(2.0), |text| text.parse()).context("million decays per source")?;
+    let names: Vec<String> = arguments.collect();
+    let names = if names.is_empty() { shipped_names().into_iter().map(str::to_owned).collect() } else { names };
+    let generator = Generator::default();
+    let start = Instant::now();
+    seconds(&generator, "Cs137", 1, 0)?;
+    println!("first task, with all tables: {:.1} ms", 1e3 * start.elapsed().as_secs_f64());
+    println!("tables of one more point: {:.2} ms", 1e3 * best(&generator, "Cs137", 1)?);
+    for name in names {
+        let events = (1e6 * millions) as u64;
+        println!("{name:>6} {:6.2} M decays/s", 1e-6 * events as f64 / best(&generator, &name, events)?);
+    }
+    Ok(())
+}
+
+fn best(generator: &Generator, source: &str, events: u64) -> Result<f64> {
+    let mut best = f64::INFINITY;
+    for repetition in 0..REPETITIONS {
+        best = best.min(seconds(generator, source, events, repetition)?);
+    }
+    Ok(best)
+}
+
+fn seconds(generator: &Generator, source: &str, events: u64, seed: u64) -> Result<f64> {
+    let params = GenerateParams {
+        sources: vec![source.to_owned()],
+        point: None,
+        events,
+        constants: Constants::default(),
+        define: std::collections::BTreeMap::new(),
+    };
+    let start = Instant::now();
+    let request = Request {
+        params: &params,
+        point: POINT,
+        seed: Seed::from_number(seed),
+        threads: 1,
+        cancel: &Cancel::default(),
+        on_progress: &|_| (),
+    };
+    generator.sample(&request)?;
+    Ok(start.elapsed().as_secs_f64())
+}
