@@ -153,8 +153,10 @@ impl Tede {
         let weights = reference::Weights::<Flex>::new(&self.layout, &self.weights.values, &device, |tensor| tensor);
         let (scaled, sources) = self.inputs(conditions);
         let logits = weights.logits(&self.layout, &scaled, &sources, &device).into_data();
+        #[expect(clippy::expect_used, reason = "weights of f32 give logits of f32")]
+        let logits = logits.as_slice().expect("logits of f32");
         let mut result = vec![0.0; conditions.len() * self.layout.sizes.bins];
-        self.normalise(logits.as_slice().unwrap_or_default(), &mut result);
+        self.normalise(logits, &mut result);
         result
     }
 

@@ -1,5 +1,7 @@
 //! The authors' trained weights give the authors' densities.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use mctune_neural::{Condition, Tede};
 use serde::Deserialize;
 

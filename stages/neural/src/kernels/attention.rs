@@ -41,7 +41,23 @@ kernel! {
 
 #[inline(always)]
 fn attend_body<M: MultiplyAdd>(qkv: &[f32], shape: AttentionShape, weights: &mut [f32], mixed: &mut [f32]) {
+    match shape.channels {
+        10 => attend_heads::<M, 10>(qkv, shape, weights, mixed),
+        20 => attend_heads::<M, 20>(qkv, shape, weights, mixed),
+        _ => attend_heads::<M, 0>(qkv, shape, weights, mixed),
+    }
+}
+
+/// With `C` channels, known to the compiler; 0: as `shape` says.
+#[inline(always)]
+fn attend_heads<M: MultiplyAdd, const C: usize>(
+    qkv: &[f32],
+    shape: AttentionShape,
+    weights: &mut [f32],
+    mixed: &mut [f32],
+) {
     let AttentionShape { tokens, heads, channels } = shape;
+    let channels = if C > 0 { C } else { channels };
     let width = shape.width();
     let scale = 1.0 / (channels as f32).sqrt();
     mixed.fill(0.0);
@@ -97,7 +113,23 @@ fn attend_backward_body<M: MultiplyAdd>(
     mixed_gradient: &[f32],
     gradient: &mut [f32],
 ) {
+    match shape.channels {
+        10 => attend_heads_backward::<M, 10>(qkv, shape, weights, mixed_gradient, gradient),
+        20 => attend_heads_backward::<M, 20>(qkv, shape, weights, mixed_gradient, gradient),
+        _ => attend_heads_backward::<M, 0>(qkv, shape, weights, mixed_gradient, gradient),
+    }
+}
+
+#[inline(always)]
+fn attend_heads_backward<M: MultiplyAdd, const C: usize>(
+    qkv: &[f32],
+    shape: AttentionShape,
+    weights: &[f32],
+    mixed_gradient: &[f32],
+    gradient: &mut [f32],
+) {
     let AttentionShape { tokens, heads, channels } = shape;
+    let channels = if C > 0 { C } else { channels };
     let width = shape.width();
     let scale = 1.0 / (channels as f32).sqrt();
     gradient.fill(0.0);

@@ -39,7 +39,7 @@ pub(crate) fn erf<M: MultiplyAdd>(x: f32) -> f32 {
     p = M::fma(p, s, -2.101_024e-6);
     p = M::fma(p, s, -5.692_506_4e-5);
     p = M::fma(p, s, -7.349_906_5e-4);
-    p = M::fma(p, s, -2.954_599_8e-3);
+    p = M::fma(p, s, -2.954_6e-3);
     p = M::fma(p, s, -1.609_603_3e-2);
     let mut q = -1.456_607_2e-5;
     q = M::fma(q, s, -2.133_740_6e-4);

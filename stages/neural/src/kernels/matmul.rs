@@ -10,6 +10,8 @@ use super::{MultiplyAdd, kernel};
 const MR: usize = 6;
 /// Columns of a tile: two 256-bit registers.
 const NR: usize = 16;
+/// Columns of the tile for what is left over, where that is enough: a width of 100 is 6 x 16 + 4.
+const HALF: usize = 8;
 /// Products summed in one chain; chains are then added up. Halves the rounding error of long sums at no cost.
 const CHAIN: usize = 64;
 
@@ -34,7 +36,8 @@ impl<'a> View<'a> {
     }
 }
 
-/// A right operand, ready for products: panel after panel of NR columns, padded with zeros.
+/// A right operand, ready for products: panel after panel of NR columns, padded with zeros; the last panel may be half
+/// as wide.
 #[derive(Clone, Default)]
 pub(crate) struct Packed {
     k: usize,
@@ -46,13 +49,21 @@ impl Packed {
     /// Packs `source`, reusing the memory of `self`.
     pub(crate) fn pack(&mut self, source: View<'_>) {
         (self.k, self.columns) = (source.rows, source.columns);
-        let panels = source.columns.div_ceil(NR);
-        self.panels.resize(panels * source.rows * NR, 0.0);
-        if source.rows > 0 {
-            for (panel, target) in self.panels.chunks_exact_mut(source.rows * NR).enumerate() {
-                pack_columns::<NR>(source, panel * NR, target);
-            }
+        let (full, half) = self.count_panels();
+        self.panels.resize((full * NR + half * HALF) * source.rows, 0.0);
+        let (wide, narrow) = self.panels.split_at_mut(full * NR * source.rows);
+        for panel in 0..full {
+            pack_columns::<NR>(source, panel * NR, &mut wide[panel * NR * source.rows..][..NR * source.rows]);
         }
+        if half > 0 {
+            pack_columns::<HALF>(source, full * NR, narrow);
+        }
+    }
+
+    /// Panels of full width, and whether there is one of half width.
+    fn count_panels(&self) -> (usize, usize) {
+        let rest = self.columns % NR;
+        (self.columns / NR + usize::from(rest > HALF), usize::from((1..=HALF).contains(&rest)))
     }
 }
 
@@ -140,43 +151,59 @@ kernel! {
 #[inline(always)]
 fn product_body<M: MultiplyAdd>(left: &[f32], right: &Packed, start: Start<'_>, result: &mut [f32]) {
     let (k, n) = (right.k, right.columns);
-    for (panel, b) in right.panels.chunks_exact(k * NR).enumerate() {
-        let first = panel * NR;
-        let width = NR.min(n - first);
-        for (block, a) in left.chunks_exact(k * MR).enumerate() {
-            let mut sums = [[0.0; NR]; MR];
-            for (a, b) in a.chunks(CHAIN * MR).zip(b.chunks(CHAIN * NR)) {
-                tile::<M>(a, b, &mut sums);
-            }
-            let rows = result[block * MR * n..].chunks_exact_mut(n);
-            for (row, sum) in rows.zip(&sums) {
-                finish(&mut row[first..first + width], sum, start, first);
-            }
+    let (full, half) = right.count_panels();
+    let (wide, narrow) = right.panels.split_at(full * NR * k);
+    for (panel, b) in wide.chunks_exact(k * NR).enumerate() {
+        columns::<M, NR>(left, b, (n, panel * NR), start, result);
+    }
+    if half > 0 {
+        columns::<M, HALF>(left, narrow, (n, full * NR), start, result);
+    }
+}
+
+/// One panel's columns, from column `first` of `n`.
+#[inline(always)]
+fn columns<M: MultiplyAdd, const W: usize>(
+    left: &[f32],
+    b: &[f32],
+    (n, first): (usize, usize),
+    start: Start<'_>,
+    result: &mut [f32],
+) {
+    let (k, width) = (b.len() / W, W.min(n - first));
+    for (block, a) in left.chunks_exact(k * MR).enumerate() {
+        let mut sums = [[0.0; W]; MR];
+        for (a, b) in a.chunks(CHAIN * MR).zip(b.chunks(CHAIN * W)) {
+            tile::<M, W>(a, b, &mut sums);
+        }
+        let rows = result[block * MR * n..].chunks_exact_mut(n);
+        for (row, sum) in rows.zip(&sums) {
+            finish(&mut row[first..first + width], sum, start, first);
         }
     }
 }
 
 #[inline(always)]
-fn tile<M: MultiplyAdd>(a: &[f32], b: &[f32], total: &mut [[f32; NR]; MR]) {
-    let mut sums = [[0.0_f32; NR]; MR];
+fn tile<M: MultiplyAdd, const W: usize>(a: &[f32], b: &[f32], total: &mut [[f32; W]; MR]) {
+    let mut sums = [[0.0_f32; W]; MR];
     let (a, _) = a.as_chunks::<MR>();
-    let (b, _) = b.as_chunks::<NR>();
+    let (b, _) = b.as_chunks::<W>();
     for (a, b) in a.iter().zip(b) {
         for i in 0..MR {
-            for j in 0..NR {
+            for j in 0..W {
                 sums[i][j] = M::fma(a[i], b[j], sums[i][j]);
             }
         }
     }
     for i in 0..MR {
-        for j in 0..NR {
+        for j in 0..W {
             total[i][j] += sums[i][j];
         }
     }
 }
 
 #[inline(always)]
-fn finish(row: &mut [f32], sum: &[f32; NR], start: Start<'_>, first: usize) {
+fn finish(row: &mut [f32], sum: &[f32], start: Start<'_>, first: usize) {
     match start {
         Start::Zero => row.copy_from_slice(&sum[..row.len()]),
         Start::Bias(bias) => {
