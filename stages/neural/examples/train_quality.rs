@@ -258,6 +258,17 @@ fn main() {
         facts.epochs,
         facts.validation_d2.unwrap_or_default()
     );
+    let milliseconds = |predict: &dyn Fn(&[Condition<'_>]) -> Vec<f64>| {
+        let conditions: Vec<Condition<'_>> = (0..5).map(|source| Condition { point: &CENTRE, source }).collect();
+        let start = Instant::now();
+        (0..100).for_each(|_| drop(std::hint::black_box(predict(&conditions))));
+        start.elapsed().as_secs_f64() * 10.0
+    };
+    println!(
+        "five densities: {:.2} ms; through burn {:.2} ms",
+        milliseconds(&|conditions| trained.model.densities(conditions)),
+        milliseconds(&|conditions| trained.model.densities_by_burn(conditions))
+    );
     report(&truth, &trained.model);
 }
 
