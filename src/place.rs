@@ -42,7 +42,10 @@ pub(crate) fn store_folder(args: &StoreArgs, pipeline: Option<&Path>) -> PathBuf
 
 /// The store of a campaign, made if it does not exist yet.
 pub(crate) fn store(args: &CampaignArgs) -> anyhow::Result<Store> {
-    Ok(Store::open(&store_folder(&args.store, Some(&args.pipeline)))?)
+    let store = Store::open(&store_folder(&args.store, Some(&args.pipeline)))?;
+    // Every task is about to be looked up: reading the journals in bulk is far cheaper than a look-up each.
+    store.load()?;
+    Ok(store)
 }
 
 /// A store to look into: an empty one in a temporary folder where there is none yet, so that looking leaves no trace.
@@ -55,7 +58,10 @@ pub(crate) struct Reading {
 pub(crate) fn store_to_read(args: &CampaignArgs) -> anyhow::Result<Reading> {
     let folder = store_folder(&args.store, Some(&args.pipeline));
     match Store::open_read_only(&folder) {
-        Ok(store) => Ok(Reading { store, _temporary: None }),
+        Ok(store) => {
+            store.load()?;
+            Ok(Reading { store, _temporary: None })
+        }
         Err(StoreError::Absent { .. }) => {
             let temporary = tempfile::tempdir()?;
             Ok(Reading { store: Store::open(temporary.path())?, _temporary: Some(temporary) })

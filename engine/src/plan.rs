@@ -87,6 +87,7 @@ impl Plan {
 /// If a task cannot be given a key.
 pub fn plan(campaign: &Campaign, store: &Store, history: &History) -> Result<Plan, ResolveError> {
     let mut resolver = Resolver::new(&campaign.pipeline, &campaign.graph, store);
+    resolver.check_files()?;
     let mut statuses = Vec::with_capacity(campaign.graph.task_count());
     for task in campaign.graph.tasks() {
         statuses.push(status(campaign, store, history, &mut resolver, task)?);

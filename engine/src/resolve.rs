@@ -12,7 +12,7 @@ use crate::key::{self, ActionKey, Gathered, Item, PreImage, SeedIdentity, Source
 use crate::pipeline::Pipeline;
 use crate::record::{self, Lookup, TaskRecord};
 use crate::registry::Prepared;
-use crate::stage::{InputArtifact, ParamError, Seed};
+use crate::stage::{FileDependency, InputArtifact, ParamError, Seed};
 
 /// A task could not be given a key.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +139,42 @@ impl<'a> Resolver<'a> {
         node.decl.kind.prepare(&params).map_err(|errors| ResolveError::Params { task: self.graph.label(task), errors })
     }
 
+    /// Checks that every file the campaign declares can be read, so that a missing one is found before anything runs.
+    ///
+    /// # Errors
+    /// [`ResolveError::File`] for the first one, [`ResolveError::Params`] if a task's parameters are wrong.
+    pub fn check_files(&mut self) -> Result<(), ResolveError> {
+        for (_, node) in self.graph.stages() {
+            for task in node.tasks() {
+                let files = self.prepare(task)?.files;
+                if files.is_empty() {
+                    // Whether a stage reads files does not depend on the task; the others are not looked at.
+                    break;
+                }
+                for file in files {
+                    self.file_digest(task, &file)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Digest of a declared file, read once for all tasks.
+    fn file_digest(&mut self, task: TaskId, file: &FileDependency) -> Result<Digest, ResolveError> {
+        let path = self.pipeline.base.join(&file.path);
+        if let Some(digest) = self.files.get(&path) {
+            return Ok(*digest);
+        }
+        let digest = digest_path(&path).map_err(|source| ResolveError::File {
+            task: self.graph.label(task),
+            param: file.param.clone(),
+            path: path.clone(),
+            source,
+        })?;
+        self.files.insert(path, digest);
+        Ok(digest)
+    }
+
     /// Seed of a task.
     #[must_use]
     pub fn seed(&self, task: TaskId) -> Seed {
@@ -184,21 +220,7 @@ impl<'a> Resolver<'a> {
         });
         let mut files = BTreeMap::new();
         for file in &prepared.files {
-            let path = self.pipeline.base.join(&file.path);
-            let digest = match self.files.get(&path) {
-                Some(digest) => *digest,
-                None => {
-                    let digest = digest_path(&path).map_err(|source| ResolveError::File {
-                        task: graph.label(task),
-                        param: file.param.clone(),
-                        path: path.clone(),
-                        source,
-                    })?;
-                    self.files.insert(path, digest);
-                    digest
-                }
-            };
-            files.insert(file.param.clone(), digest);
+            files.insert(file.param.clone(), self.file_digest(task, file)?);
         }
         let mut inputs: BTreeMap<String, Vec<SourceIdentity>> = BTreeMap::new();
         for &id in &node.inputs {

@@ -1,5 +1,6 @@
 //! `mctune check`.
 
+use mctune_engine::resolve::Resolver;
 use serde_json::json;
 
 use super::{ls, note, say, say_json};
@@ -19,6 +20,8 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<Code> {
         }
         Err(error) => return Err(error),
     };
+    let reading = place::store_to_read(&args.campaign)?;
+    Resolver::new(&campaign.pipeline, &campaign.graph, &reading.store).check_files()?;
     if args.campaign.json {
         let stages = ls::stage_values(&campaign);
         say_json(

@@ -49,7 +49,10 @@ fn exactly_what_depends_on_a_change_runs() {
     assert_eq!(home.ran(&[]), none, "changed back");
 
     // One more point on the axis of the tests: the other points are untouched.
-    home.edit("{ kB: 14.55, fC: 0.575, Y: 10300 }]", "{ kB: 14.55, fC: 0.575, Y: 10300 }, { kB: 15, fC: 0.5, Y: 10000 }]");
+    home.edit(
+        "{ kB: 14.55, fC: 0.575, Y: 10300 }]",
+        "{ kB: 14.55, fC: 0.575, Y: 10300 }, { kB: 15, fC: 0.5, Y: 10000 }]",
+    );
     let point = ["closure[Y=10000,fC=0.5,kB=15]", "closure_fit[model=tede,Y=10000,fC=0.5,kB=15]"];
     assert_eq!(sorted(home.ran(&[])), expected(&[&point, &["closure_summary", "report"]]), "one more point");
     home.edit(", { kB: 15, fC: 0.5, Y: 10000 }]", "]");

@@ -60,6 +60,8 @@ impl<'a> Session<'a> {
         reporter: &'a dyn Reporter,
     ) -> Result<Self, RunError> {
         let graph = &campaign.graph;
+        let mut resolver = Resolver::new(&campaign.pipeline, graph, store);
+        resolver.check_files()?;
         let (folder, manifest) = begin_manifest(campaign, store, options)?;
         reporter.event(&Event::Began {
             run: manifest.run.clone(),
@@ -69,7 +71,7 @@ impl<'a> Session<'a> {
             campaign,
             options,
             reporter,
-            resolver: Resolver::new(&campaign.pipeline, graph, store),
+            resolver,
             schedule: Schedule::new(graph, options.jobs),
             cancel: Cancel::default(),
             started: Instant::now(),

@@ -209,6 +209,29 @@ stages:
 }
 
 #[test]
+fn a_missing_file_is_found_before_anything_runs() {
+    let text = "
+mctune: 1
+name: toy
+stages:
+  first: { uses: sum }
+  second: { uses: command, with: { run: 'true', files: [gone.py], outputs: { a: b } }, inputs: { x: first } }
+";
+    let home = Home::new();
+    let options = RunOptions { jobs: 1, keep_going: false, only: Vec::new() };
+    let (_sender, signals) = mpsc::unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let error =
+        runtime.block_on(run(home.campaign(text, &[]), home.store(), options, signals, Arc::new(Silent))).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("task second") && message.contains("`files[0]`") && message.contains("gone.py"),
+        "{message}"
+    );
+    assert!(!home.store().runs_dir().exists());
+}
+
+#[test]
 fn a_failing_command_is_reported_with_its_log() {
     let text = "
 mctune: 1
