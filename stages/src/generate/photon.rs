@@ -78,8 +78,7 @@ impl PhotonTransport<'_> {
     /// an exponential path has no memory.
     fn leave(&self, pool: &mut PhotonPool, deposits: &mut [Deposit], stream: &mut Stream) {
         let PhotonPool { inside, between, flying, .. } = pool;
-        for i in 0..inside.len() {
-            let photon = inside[i];
+        for photon in inside.drain(..) {
             let depth = self.detector.shapes.depth(stream);
             let along = dot(photon.position, photon.direction);
             let radius2 = dot(photon.position, photon.position);
@@ -93,7 +92,6 @@ impl PhotonTransport<'_> {
                 self.follow(photon, Region::Steel, Some(depth), flying, deposits, stream);
             }
         }
-        inside.clear();
         for photon in between.drain(..) {
             self.follow(photon, Region::Ptfe, None, flying, deposits, stream);
         }

@@ -112,8 +112,15 @@ fn replicas_are_independent() {
 fn bytes_of_version_one() {
     assert_eq!(Generate::VERSION, 1);
     let generator = Generator::default();
-    let golden =
-        [("Cs137", "?"), ("K40", "?"), ("Co60", "?"), ("AmBe", "?"), ("AmC", "?"), ("Mn54", "?"), ("Ge68", "?")];
+    let golden = [
+        ("Cs137", "f9a8608fc481c6ac"),
+        ("K40", "6ff0684c72f02b46"),
+        ("Co60", "ac9615fe883c2fc3"),
+        ("AmBe", "533fa6ab2af1cbe3"),
+        ("AmC", "a3e61c295af86264"),
+        ("Mn54", "a2ab5d62930836ac"),
+        ("Ge68", "b568b953deb81d21"),
+    ];
     let found = golden.map(|(source, _)| {
         let sample = generate(&generator, &params(&[source], 3000), CENTRE, 20_250_731, 1);
         (source, blake3::hash(&sample.to_parquet().unwrap()).to_hex()[..16].to_owned())
@@ -196,7 +203,42 @@ fn cancelling_interrupts() {
     assert!(matches!(Generator::default().sample(&request), Err(StageError::Interrupted)));
 }
 
+/// The stage as the engine runs it: typed parameters, point from the axis, artifact in the store.
 #[test]
-fn empty_point_is_taken_from_the_axis_only() {
-    assert_eq!(params(&["Cs137"], 10).faults(), []);
+fn the_stage_leaves_a_sample() {
+    use mctune_engine::coords::Coords;
+    use mctune_engine::stage::TaskEnvironment;
+    let folder = tempfile::tempdir().unwrap();
+    let store = mctune_cache::Store::open(folder.path()).unwrap();
+    let registry = crate::registry();
+    let prepared = registry.get("generate").unwrap().prepare(&json!({"sources": ["Cs137"], "events": 3000})).unwrap();
+    assert_eq!(prepared.canonical["constants"]["light"]["cherenkov_index"], 1.35);
+    let run = |coords: Coords| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (inputs, progress) = (BTreeMap::new(), std::sync::atomic::AtomicU32::new(0));
+        let seed = Seed::of_task(7, "generate", &coords);
+        let environment = TaskEnvironment {
+            store: &store,
+            scratch: folder.path().join("scratch"),
+            work: folder.path().join("work"),
+            base: folder.path(),
+            threads: 2,
+            runtime: runtime.handle().clone(),
+            cancel: Cancel::default(),
+            on_progress: &|_| {
+                progress.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            },
+            on_log: &|_| (),
+        };
+        let mut context = TaskContext::new("task", &coords, seed, &inputs, &prepared.outputs, environment);
+        prepared.run(&mut context)?;
+        Ok::<_, StageError>(context.into_written()["sample"].digest)
+    };
+    let point = json!({"kB": 15.45, "fC": 0.525, "Y": 10_100});
+    let digest = run(Coords::new(vec![("train_point".into(), point)])).unwrap();
+    let sample = Sample::from_parquet(&store.read(&digest).unwrap()).unwrap();
+    assert_eq!(sample.truth, CENTRE.truth());
+    assert_eq!(sample.spectra[0].total(), 3000);
+    let error = run(Coords::default()).unwrap_err();
+    assert!(error.to_string().contains("no parameter point"), "{error}");
 }
