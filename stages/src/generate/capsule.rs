@@ -46,7 +46,7 @@ impl Capsule {
             let chord2 = chord2(radius);
             (along < 0.0 && chord2 > 0.0).then(|| (-along - chord2.sqrt()).max(0.0))
         };
-        let exit = |radius: f64| (chord2(radius).max(0.0).sqrt() - along).max(0.0);
+        let exit = |radius: f64| self.exit(radius, along, radius2);
         match region {
             Region::Scintillator => entry(self.ptfe_cm).map(|distance| (distance, Region::Ptfe)),
             Region::Ptfe => Some(match entry(self.steel_cm) {
@@ -57,6 +57,12 @@ impl Capsule {
         }
     }
 
+    /// Distance along a ray from a point inside a sphere of `radius` to its surface.
+    #[inline(always)]
+    pub(crate) fn exit(&self, radius: f64, along: f64, radius2: f64) -> f64 {
+        ((along * along - (radius2 - radius * radius)).max(0.0).sqrt() - along).max(0.0)
+    }
+
     /// Thickness between a point in the capsule and the scintillator along a ray, g/cm2; `None` if the ray leads
     /// into the steel from the PTFE, where electrons stop.
     fn thickness(&self, region: Region, along: f64, radius2: f64) -> Option<f64> {
@@ -64,7 +70,7 @@ impl Capsule {
         match (region, next) {
             (Region::Ptfe, Region::Scintillator) => Some(distance * self.ptfe_g_cm3),
             (Region::Steel, _) => {
-                let out = (along * along - (radius2 - self.ptfe_cm * self.ptfe_cm)).max(0.0).sqrt() - along;
+                let out = self.exit(self.ptfe_cm, along, radius2);
                 Some(distance * self.steel_g_cm3 + (out - distance).max(0.0) * self.ptfe_g_cm3)
             }
             _ => None,

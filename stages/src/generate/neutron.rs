@@ -137,7 +137,7 @@ impl NeutronTransport<'_> {
         pool: &mut NeutronPool,
         deposits: &mut [Deposit],
         stream: &mut Stream,
-        mut emit: impl FnMut(Photon, Region, &mut [Deposit], &mut Stream),
+        mut emit: impl FnMut(Photon, Region, &mut [Deposit]),
     ) {
         let mut position = [0.0, 0.0, self.capsule.ptfe_cm];
         let mut direction = [0.0, 0.0, 1.0];
@@ -158,7 +158,7 @@ impl NeutronTransport<'_> {
                     let direction = self.detector.shapes.direction(stream);
                     let radius2: f64 = position.iter().map(|x| x * x).sum();
                     let region = self.capsule.region(radius2.sqrt());
-                    emit(Photon { position, direction, energy: LEVEL_MEV, entry }, region, deposits, stream);
+                    emit(Photon { position, direction, energy: LEVEL_MEV, entry }, region, deposits);
                 }
                 scattered
             };
@@ -181,7 +181,9 @@ impl NeutronTransport<'_> {
                 let u = stream.uniform();
                 let proton = u * energy;
                 let carbon = (1.0 - u) * energy * LARGEST_CARBON_SHARE;
-                let light = if on_proton { self.light.proton.at(proton)[0] } else { self.light.carbon * carbon };
+                // Both looked up, one taken: which one is a coin toss that no branch should depend on.
+                let (proton_light, carbon_light) = (self.light.proton.at(proton)[0], self.light.carbon * carbon);
+                let light = if on_proton { proton_light } else { carbon_light };
                 deposits[entry as usize].quenched += light;
                 let left = energy - if on_proton { proton } else { carbon };
                 slow[kept] = (left, entry);
@@ -241,7 +243,7 @@ mod tests {
             let mut deposits = [Deposit::default()];
             let mut pool = NeutronPool::default();
             let mut photons = 0.0;
-            transport.start(energy, 0, &mut pool, &mut deposits, &mut stream, |photon, _, _, _| {
+            transport.start(energy, 0, &mut pool, &mut deposits, &mut stream, |photon, _, _| {
                 photons += photon.energy;
             });
             transport.finish(&mut pool, &mut deposits, &mut stream);

@@ -43,40 +43,63 @@ pub(crate) struct PhotonTransport<'a> {
     pub(crate) cut: f64,
 }
 
-/// Photons of a chunk that are still in flight; all stand in the scintillator, about to fly.
+/// Photons of a chunk.
 #[derive(Default)]
 pub(crate) struct PhotonPool {
+    /// Those in the scintillator, about to fly.
     flying: Vec<Photon>,
+    /// Photons that start in the steel.
+    inside: Vec<Photon>,
+    /// Photons that start in the PTFE.
+    between: Vec<Photon>,
+    /// (entry, energy) of those that are not followed any more.
     ended: Vec<(u32, f64)>,
 }
 
 impl PhotonTransport<'_> {
-    /// Starts a photon inside the capsule or in the scintillator.
-    pub(crate) fn start(
-        &self,
-        photon: Photon,
-        region: Region,
-        pool: &mut PhotonPool,
-        deposits: &mut [Deposit],
-        stream: &mut Stream,
-    ) {
-        if region == Region::Scintillator {
-            self.admit(photon, &mut pool.flying, deposits);
-        } else {
-            self.walk(photon, region, None, &mut pool.flying, deposits, stream);
+    /// Starts a photon in the scintillator or in the capsule.
+    pub(crate) fn start(&self, photon: Photon, region: Region, pool: &mut PhotonPool, deposits: &mut [Deposit]) {
+        match region {
+            Region::Scintillator => self.admit(photon, &mut pool.flying, deposits),
+            Region::Steel => pool.inside.push(photon),
+            Region::Ptfe => pool.between.push(photon),
         }
     }
 
     /// Moves all photons of the pool until none is left.
     pub(crate) fn finish(&self, pool: &mut PhotonPool, deposits: &mut [Deposit], stream: &mut Stream) {
+        self.leave(pool, deposits, stream);
         while !pool.flying.is_empty() {
             self.pass(pool, deposits, stream);
         }
     }
 
+    /// First flight of the photons that start in the capsule. Those that reach its surface stand there, about to fly:
+    /// an exponential path has no memory.
+    fn leave(&self, pool: &mut PhotonPool, deposits: &mut [Deposit], stream: &mut Stream) {
+        let PhotonPool { inside, between, flying, .. } = pool;
+        for photon in inside.drain(..) {
+            let depth = self.detector.shapes.depth(stream);
+            let along = dot(photon.position, photon.direction);
+            let radius2 = dot(photon.position, photon.position);
+            let steel = self.capsule.exit(self.capsule.steel_cm, along, radius2);
+            let surface = self.capsule.exit(self.capsule.ptfe_cm, along, radius2);
+            let thickness = steel / self.detector.steel.at(photon.energy).mean_free_path
+                + (surface - steel) / self.detector.ptfe.at(photon.energy).mean_free_path;
+            if depth >= thickness {
+                flying.push(Photon { position: moved(photon.position, photon.direction, surface), ..photon });
+            } else {
+                self.follow(photon, Region::Steel, Some(depth), flying, deposits, stream);
+            }
+        }
+        for photon in between.drain(..) {
+            self.follow(photon, Region::Ptfe, None, flying, deposits, stream);
+        }
+    }
+
     /// One interaction of every photon in the pool.
     fn pass(&self, pool: &mut PhotonPool, deposits: &mut [Deposit], stream: &mut Stream) {
-        let PhotonPool { flying, ended } = pool;
+        let PhotonPool { flying, ended, .. } = pool;
         let count = flying.len();
         ended.resize(ended.len().max(count), (0, 0.0));
         let (mut kept, mut ends) = (0, 0);
@@ -87,15 +110,16 @@ impl PhotonTransport<'_> {
             let depth = shapes.depth(stream);
             let along = dot(photon.position, photon.direction);
             let chord2 = along * along - (dot(photon.position, photon.position) - radius2);
-            if along < 0.0 && chord2 > 0.0 {
-                self.walk(photon, Region::Scintillator, Some(depth), flying, deposits, stream);
+            // One branch, not two: the sign of `along` alone is a coin toss.
+            if (along < 0.0) & (chord2 > 0.0) {
+                self.walk(i, Region::Scintillator, depth, flying, deposits, stream);
                 continue;
             }
             let attenuation = self.detector.scintillator.at(photon.energy);
             let path = depth * attenuation.mean_free_path;
             let position = moved(photon.position, photon.direction, path);
             let process = stream.uniform();
-            if process >= attenuation.compton && self.absorbed(photon, position, process, flying, deposits, stream) {
+            if process >= attenuation.compton && self.absorbed(i, path, process, flying, deposits, stream) {
                 continue;
             }
             let bend = self.detector.compton.sample(photon.energy, stream.bits());
@@ -114,17 +138,19 @@ impl PhotonTransport<'_> {
         flying.drain(kept..count);
     }
 
-    /// Photo-effect or pair production in the scintillator; false if it is neither after all.
+    /// Photo-effect or pair production of photon `index` in the scintillator; false if it is neither after all.
     #[cold]
+    #[inline(never)]
     fn absorbed(
         &self,
-        photon: Photon,
-        position: [f64; 3],
+        index: usize,
+        path: f64,
         process: f64,
         flying: &mut Vec<Photon>,
         deposits: &mut [Deposit],
         stream: &mut Stream,
     ) -> bool {
+        let photon = flying[index];
         let attenuation = self.detector.scintillator.at(photon.energy);
         let deposit = &mut deposits[photon.entry as usize];
         if process < attenuation.compton_or_photo {
@@ -138,6 +164,7 @@ impl PhotonTransport<'_> {
         let share = stream.uniform();
         self.light.add_electron(kinetic * share, deposit);
         self.light.add_electron(kinetic * (1.0 - share), deposit);
+        let position = moved(photon.position, photon.direction, path);
         for annihilation in self.annihilation(position, photon.entry, stream) {
             self.admit(annihilation, flying, deposits);
         }
@@ -160,10 +187,26 @@ impl PhotonTransport<'_> {
         }
     }
 
+    /// Follows photon `index` of the pool, whose way may cross the capsule; takes it by index, so that the pass
+    /// keeps its photon in registers.
+    #[cold]
+    #[inline(never)]
+    fn walk(
+        &self,
+        index: usize,
+        region: Region,
+        depth: f64,
+        flying: &mut Vec<Photon>,
+        deposits: &mut [Deposit],
+        stream: &mut Stream,
+    ) {
+        let photon = flying[index];
+        self.follow(photon, region, Some(depth), flying, deposits, stream);
+    }
+
     /// Follows one photon, wherever it is, until it has scattered in the scintillator or is gone. `depth` is the
     /// optical depth to its next interaction, if that is drawn already.
-    #[cold]
-    fn walk(
+    fn follow(
         &self,
         mut photon: Photon,
         mut region: Region,
@@ -230,7 +273,10 @@ impl PhotonTransport<'_> {
             self.add_electron(photon, region, kinetic * share, photon.direction, deposit);
             self.add_electron(photon, region, kinetic * (1.0 - share), photon.direction, deposit);
             for annihilation in self.annihilation(photon.position, photon.entry, stream) {
-                self.walk_or_admit(annihilation, region, flying, deposits, stream);
+                match region {
+                    Region::Scintillator => self.admit(annihilation, flying, deposits),
+                    inside => self.follow(annihilation, inside, None, flying, deposits, stream),
+                }
             }
             return Fate::Absorbed;
         }
@@ -246,21 +292,6 @@ impl PhotonTransport<'_> {
         photon.energy = energy;
         photon.direction = direction;
         Fate::Scattered(region)
-    }
-
-    fn walk_or_admit(
-        &self,
-        photon: Photon,
-        region: Region,
-        flying: &mut Vec<Photon>,
-        deposits: &mut [Deposit],
-        stream: &mut Stream,
-    ) {
-        if region == Region::Scintillator {
-            self.admit(photon, flying, deposits);
-        } else {
-            self.walk(photon, region, None, flying, deposits, stream);
-        }
     }
 
     /// An electron born at the photon's position along `momentum` (any length): in the capsule it gives light only

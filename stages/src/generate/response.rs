@@ -62,11 +62,11 @@ mod tests {
         let response = Response::new(&constants, 0.5, 10_000.0);
         let deposit = Deposit { quenched: 2.0, variance: 1e-4, cherenkov: 0.3, cherenkov_squared: 0.05 };
         let (mean, variance) = response.moments(&deposit);
-        let n = 3428.081_992_957_114 + 84.367_023_191_500_38;
+        let n = 3_428.081_992_957_114 + 84.367_023_191_500_38;
         let slope = 1.0 - 2.0 * 1.320_576_049_210_067_5e-6 * n;
         let expected = (1.529_853_920_946_314_2 * n
             + 0.011_760_380_752_612_404 * 281.223_410_638_334_6_f64.powi(2) * 0.05
-            + 1714.040_996_478_557_2_f64.powi(2) * 1e-4)
+            + 1_714.040_996_478_557_2_f64.powi(2) * 1e-4)
             * slope.powi(2)
             + (4.188_207_422_946_321e-3 * n).powi(2)
             + 17.100_055_774_787_07_f64.powi(2);

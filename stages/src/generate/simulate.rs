@@ -117,21 +117,21 @@ impl<'a> Simulator<'a> {
             let (radius, region) = self.vertex(definition.captured, stream);
             for &energy in &definition.photons_mev {
                 let photon = Photon { position: [0.0, 0.0, radius], direction: slanted(stream), energy, entry };
-                self.photon.start(photon, region, &mut self.photons, &mut self.deposits, stream);
+                self.photon.start(photon, region, &mut self.photons, &mut self.deposits);
             }
         }
         if definition.annihilation {
             let radius = in_sphere(self.detector.constants.transport.annihilation_radius_cm, stream);
             for photon in self.photon.annihilation([0.0, 0.0, radius], entry, stream) {
-                self.photon.start(photon, Region::Steel, &mut self.photons, &mut self.deposits, stream);
+                self.photon.start(photon, Region::Steel, &mut self.photons, &mut self.deposits);
             }
         }
         if let Some(bins) = &channel.neutron {
             let (low, high, _) = definition.neutron_mev[bins.choose(stream)];
             let energy = low + (high - low) * stream.uniform();
             let Self { photon: transport, photons, neutron, neutrons, deposits, .. } = self;
-            neutron.start(energy, entry, neutrons, deposits, stream, |photon, region, deposits, stream| {
-                transport.start(photon, region, photons, deposits, stream);
+            neutron.start(energy, entry, neutrons, deposits, stream, |photon, region, deposits| {
+                transport.start(photon, region, photons, deposits);
             });
         }
     }

@@ -156,6 +156,8 @@ fn properties(header: &str) -> WriterProperties {
         .set_dictionary_enabled(true)
         .set_column_dictionary_enabled(column("n"), false)
         .set_column_encoding(column("n"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_dictionary_enabled(column("count"), false)
+        .set_column_encoding(column("count"), Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(column("npe"), false)
         .set_column_encoding(column("npe"), Encoding::PLAIN)
         .set_data_page_row_count_limit(ROWS_PER_PAGE)
