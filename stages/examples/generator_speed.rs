@@ -42,7 +42,7 @@ fn best(generator: &Generator, source: &str, events: u64) -> Result<f64> {
 fn seconds(generator: &Generator, source: &str, events: u64, seed: u64) -> Result<f64> {
     let params = GenerateParams {
         sources: vec![source.to_owned()],
-        point: None,
+        point: POINT,
         events,
         constants: Constants::default(),
         define: std::collections::BTreeMap::new(),
@@ -50,7 +50,6 @@ fn seconds(generator: &Generator, source: &str, events: u64, seed: u64) -> Resul
     let start = clock();
     let request = Request {
         params: &params,
-        point: POINT,
         seed: Seed::from_number(seed),
         threads: 1,
         cancel: &Cancel::default(),

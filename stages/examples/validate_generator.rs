@@ -138,14 +138,13 @@ fn spectra(generator: &Generator, point: Point, decays: [u64; 5], seed: u64) -> 
     let spectrum = |(source, events): (&str, u64)| {
         let params = GenerateParams {
             sources: vec![source.to_owned()],
-            point: None,
+            point,
             events,
             constants: Constants::default(),
             define: BTreeMap::new(),
         };
         let request = Request {
             params: &params,
-            point,
             seed: Seed::from_number(20_250_731 + seed),
             threads: 2,
             cancel: &Cancel::default(),

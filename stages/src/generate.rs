@@ -123,7 +123,6 @@ impl Stage for Generate {
         let cancel = context.cancel().clone();
         let request = Request {
             params,
-            point: params.point,
             seed: context.seed(),
             threads: context.threads(),
             cancel: &cancel,

@@ -26,10 +26,8 @@ pub struct Generator {
 
 /// What to generate and how to go about it.
 pub struct Request<'a> {
-    /// Sources, events and constants; `point` in it is not looked at.
+    /// Point, sources, events and constants.
     pub params: &'a GenerateParams,
-    /// The parameter point.
-    pub point: Point,
     /// Seed of all random streams.
     pub seed: Seed,
     /// Threads to use; of no influence on the result.
@@ -101,15 +99,15 @@ impl Generator {
         if let Some(fault) = params.faults().into_iter().next() {
             return Err(StageError::Failed { message: fault.to_string(), hint: fault.hint });
         }
-        if let Some((name, message)) = request.point.faults().first() {
+        if let Some((name, message)) = request.params.point.faults().first() {
             return Err(StageError::failed(format!("{name} of the point: {message}")));
         }
         let detector = self.detector(&params.constants);
-        let light = Light::new(&detector, request.point.kb * KB_UNIT);
+        let light = Light::new(&detector, request.params.point.kb * KB_UNIT);
         let sources = params.sources.iter().filter_map(|name| params.source(name));
         let emissions: Vec<Emission> = sources.map(|source| Emission::new(&detector, &source)).collect();
         let (chunks, next) = (Chunks::new(params), AtomicU64::new(0));
-        let shared = Stripped { params, point: request.point, seed: request.seed, cancel: request.cancel };
+        let shared = Stripped { params, point: params.point, seed: request.seed, cancel: request.cancel };
         let setup = Setup {
             request: &shared,
             detector: &detector,
@@ -137,7 +135,7 @@ impl Generator {
             events: params.events,
             entries: Entries::Cells(counts.cells()),
         };
-        Ok(Sample { spectra: params.sources.iter().zip(&counts).map(spectrum).collect(), truth: request.point.truth() })
+        Ok(Sample { spectra: params.sources.iter().zip(&counts).map(spectrum).collect(), truth: params.point.truth() })
     }
 
     /// The tables for `constants`; made anew when they differ from the last ones.

@@ -22,9 +22,9 @@ fn typed(value: Value) -> GenerateParams {
 }
 
 fn generate(generator: &Generator, params: &GenerateParams, point: Point, seed: u64, threads: usize) -> Sample {
+    let params = GenerateParams { point, ..params.clone() };
     let request = Request {
-        params,
-        point,
+        params: &params,
         seed: Seed::from_number(seed),
         threads,
         cancel: &Cancel::default(),
@@ -194,7 +194,6 @@ fn cancelling_interrupts() {
     cancel.cancel();
     let request = Request {
         params: &params(&["Cs137"], 1_000_000_000),
-        point: CENTRE,
         seed: Seed::from_number(1),
         threads: 2,
         cancel: &cancel,
@@ -203,42 +202,35 @@ fn cancelling_interrupts() {
     assert!(matches!(Generator::default().sample(&request), Err(StageError::Interrupted)));
 }
 
-/// The stage as the engine runs it: typed parameters, point from the axis, artifact in the store.
+/// The stage as the engine runs it: typed parameters, artifact in the store.
 #[test]
 fn the_stage_leaves_a_sample() {
-    use mctune_engine::coords::Coords;
     use mctune_engine::stage::TaskEnvironment;
     let folder = tempfile::tempdir().unwrap();
-    let store = mctune_cache::Store::open(folder.path()).unwrap();
-    let registry = crate::registry();
-    let prepared = registry.get("generate").unwrap().prepare(&json!({"sources": ["Cs137"], "events": 3000})).unwrap();
-    assert_eq!(prepared.canonical["constants"]["light"]["cherenkov_index"], 1.35);
-    let run = |coords: Coords| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (inputs, progress) = (BTreeMap::new(), std::sync::atomic::AtomicU32::new(0));
-        let seed = Seed::of_task(7, "generate", &coords);
-        let environment = TaskEnvironment {
-            store: &store,
-            scratch: folder.path().join("scratch"),
-            work: folder.path().join("work"),
-            base: folder.path(),
-            threads: 2,
-            runtime: runtime.handle().clone(),
-            cancel: Cancel::default(),
-            on_progress: &|_| {
-                progress.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            },
-            on_log: &|_| (),
-        };
-        let mut context = TaskContext::new("task", &coords, seed, &inputs, &prepared.outputs, environment);
-        prepared.run(&mut context)?;
-        Ok::<_, StageError>(context.into_written()["sample"].digest)
-    };
+    let store = mctune_cache::Store::open(&folder.path().join("store")).unwrap();
+    let kind = std::sync::Arc::clone(crate::registry().get("generate").unwrap());
     let point = json!({"kB": 15.45, "fC": 0.525, "Y": 10_100});
-    let digest = run(Coords::new(vec![("train_point".into(), point)])).unwrap();
+    let prepared = kind.prepare(&json!({"sources": ["Cs137"], "point": point, "events": 3000})).unwrap();
+    assert_eq!(prepared.canonical["constants"]["light"]["cherenkov_index"], 1.35);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let inputs = BTreeMap::new();
+    let environment = TaskEnvironment {
+        store: &store,
+        scratch: folder.path().join("scratch"),
+        work: folder.path().join("work"),
+        base: folder.path(),
+        threads: 2,
+        runtime: runtime.handle().clone(),
+        cancel: Cancel::default(),
+        on_progress: &|_| (),
+        on_log: &|_| (),
+    };
+    let mut context = TaskContext::new(Seed::from_number(7), &inputs, &prepared.outputs, environment);
+    prepared.run(&mut context).unwrap();
+    let digest = context.into_written()["sample"].digest;
     let sample = Sample::from_parquet(&store.read(&digest).unwrap()).unwrap();
     assert_eq!(sample.truth, CENTRE.truth());
     assert_eq!(sample.spectra[0].total(), 3000);
-    let error = run(Coords::default()).unwrap_err();
-    assert!(error.to_string().contains("no parameter point"), "{error}");
+    let faults = kind.prepare(&json!({"sources": ["Cs137"], "events": 3000})).unwrap_err();
+    assert!(faults[0].message.contains("point"), "{faults:?}");
 }
