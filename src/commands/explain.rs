@@ -13,8 +13,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<Code> {
     let task = campaign.select_one(&args.task)?;
     let reading = place::store_to_read(&args.campaign)?;
     let store = &reading.store;
-    let history = place::history(&store, &campaign);
-    let explanation = plan::explain(&campaign, &store, &history, task)?;
+    let history = place::history(store, &campaign);
+    let explanation = plan::explain(&campaign, store, &history, task)?;
     if args.campaign.json {
         say_json(&explanation)?;
     } else {

@@ -23,8 +23,8 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
     let task = campaign.select_one(selection)?;
     let reading = place::store_to_read(&args.campaign)?;
     let store = &reading.store;
-    let record = finished(&campaign, &store, task)?;
-    let outputs = Resolver::new(&campaign.pipeline, &campaign.graph, &store).prepare(task)?.outputs;
+    let record = finished(&campaign, store, task)?;
+    let outputs = Resolver::new(&campaign.pipeline, &campaign.graph, store).prepare(task)?.outputs;
     let declared = match name {
         None => outputs.first(),
         Some(name) => outputs.iter().find(|output| output.name == name),
@@ -38,7 +38,7 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
         );
     };
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(&output.file_name));
-    copy_out(&store, content, &target)?;
+    copy_out(store, content, &target)?;
     if args.campaign.json {
         say_json(&json!({"path": target, "artifact": content}))?;
     } else {

@@ -25,13 +25,13 @@ pub(crate) fn ls(args: &LsArgs) -> anyhow::Result<Code> {
     let tasks = campaign.select(selection)?;
     let reading = place::store_to_read(&args.campaign)?;
     let store = &reading.store;
-    let plan = plan::plan(&campaign, &store, &place::history(&store, &campaign))?;
+    let plan = plan::plan(&campaign, store, &place::history(store, &campaign))?;
     if args.campaign.json {
-        let rows: Vec<_> = tasks.iter().map(|&task| task_value(&campaign, &store, task, plan.status(task))).collect();
+        let rows: Vec<_> = tasks.iter().map(|&task| task_value(&campaign, store, task, plan.status(task))).collect();
         say_json(&rows)?;
     } else {
         let rows: Vec<_> =
-            tasks.iter().flat_map(|&task| task_rows(&campaign, &store, task, plan.status(task))).collect();
+            tasks.iter().flat_map(|&task| task_rows(&campaign, store, task, plan.status(task))).collect();
         say(&table::render(&["task", "state", "artifact", "size", "digest"], &rows, &[3]));
     }
     Ok(Code::Done)

@@ -15,8 +15,8 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Code> {
     let campaign = place::campaign(&args.campaign, &args.only)?;
     let reading = place::store_to_read(&args.campaign)?;
     let store = &reading.store;
-    let history = place::history(&store, &campaign);
-    let plan = plan::plan(&campaign, &store, &history)?;
+    let history = place::history(store, &campaign);
+    let plan = plan::plan(&campaign, store, &history)?;
     if args.campaign.json {
         let tasks: Vec<_> = campaign
             .graph

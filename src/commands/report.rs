@@ -20,7 +20,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<Code> {
     let campaign = place::campaign(&args.campaign, &[])?;
     let reading = place::store_to_read(&args.campaign)?;
     let store = &reading.store;
-    let pages = page_tasks(&campaign, &store)?;
+    let pages = page_tasks(&campaign, store)?;
     let chosen: Vec<_> = pages
         .into_iter()
         .filter(|(task, _)| {
@@ -38,9 +38,9 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<Code> {
     if chosen.len() > 1 {
         return Err(Usage("several stages make a page: choose one with --stage".to_owned()).into());
     }
-    let run = last_complete(&campaign, &store)?;
-    let target = args.output.clone().unwrap_or_else(|| default_path(&campaign, &store, *task));
-    write_page(&campaign, &store, *task, artifact, &run, &target)?;
+    let run = last_complete(&campaign, store)?;
+    let target = args.output.clone().unwrap_or_else(|| default_path(&campaign, store, *task));
+    write_page(&campaign, store, *task, artifact, &run, &target)?;
     if args.campaign.json {
         say_json(&json!({"path": target, "run": run.run, "campaign_digest": run.campaign_digest}))?;
     } else {

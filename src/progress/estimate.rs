@@ -114,14 +114,17 @@ impl Estimate {
             match times.mean() {
                 #[expect(clippy::cast_precision_loss, reason = "numbers of tasks")]
                 Some(mean) => work += times.left as f64 * mean * times.cpus,
-                None => {
-                    lower_bound |= times.left > running
-                        || (running > 0
-                            && self.running.values().any(|(stage, _, fraction)| *stage == index && *fraction <= 0.01))
-                }
+                None => lower_bound |= times.left > 0 && (times.left > running || self.is_silent(index)),
             }
         }
         TimeLeft { seconds: (work / self.jobs).max(0.0), lower_bound }
+    }
+}
+
+impl Estimate {
+    /// Whether a running task of the stage has not told yet how far it is.
+    fn is_silent(&self, stage: usize) -> bool {
+        self.running.values().any(|(other, _, fraction)| *other == stage && *fraction <= 0.01)
     }
 }
 

@@ -130,6 +130,8 @@ fn figure_files(page: &Page) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
+mod adapter_tests;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod tests;

@@ -75,9 +75,9 @@ pub struct Curve {
 pub struct CurveRow {
     /// Epoch, from 1.
     pub epoch: u64,
-    /// `training`, or the name of a validation set.
+    /// `train`, or the name of a validation set.
     pub set: String,
-    /// `loss`, `d1`, `d2`, `dinf`.
+    /// `kl`, `learning_rate`, `d1`, `d2`, `dinf`.
     pub metric: String,
     /// Its value; what is no number leaves a gap.
     #[serde(deserialize_with = "number_or_nan")]

@@ -152,7 +152,7 @@ fn curve() -> Curve {
         let mut row = |set: &str, metric: &str, value: f64| {
             rows.push(CurveRow { epoch: u64::from(epoch as u32), set: set.into(), metric: metric.into(), value });
         };
-        row("training", "loss", 0.012 + 6.0 * fall);
+        row("train", "kl", 0.012 + 6.0 * fall);
         for (set, base) in [("coverage", 0.0031), ("anchors", 0.0019)] {
             let value = (base + fall) * (1.0 + 0.06 * dice.normal());
             row(set, "d1", 0.8 * value);
@@ -198,8 +198,10 @@ fn summary(fits: &[FitEntry]) -> Summary {
         stage: fit.origin.stage.clone(),
         coords: Value::Null,
         valid: true,
+        problem: None,
         parameters: fit.result.parameters.clone(),
         chi2: None,
+        probability: None,
     });
     Summary { total, groups, by: vec!["kB".into()], fits: rows.collect() }
 }

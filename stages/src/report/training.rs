@@ -15,7 +15,13 @@ struct Metric {
 }
 
 /// The others stand in the table.
-const METRICS: [Metric; 2] = [
+const METRICS: [Metric; 3] = [
+    Metric {
+        name: "kl",
+        title: "training loss",
+        label: "Kullback\u{2013}Leibler divergence",
+        meaning: "Divergence of the estimator from the training spectra, mean over the training set.",
+    },
     Metric { name: "loss", title: "training loss", label: "loss", meaning: "Mean over the training set." },
     Metric {
         name: "d2",

@@ -46,6 +46,7 @@ impl Bench {
             artifact: "spectra".into(),
             file_name: "spectra.parquet".into(),
             coords: Coords::new(vec![(Arc::from("point"), json!(sample.truth))]),
+            gathered: true,
             content: put_bytes(&self.store, &sample.to_parquet().unwrap()).unwrap(),
         }
     }
@@ -53,7 +54,6 @@ impl Bench {
     fn run(&self, params: &TrainParams, inputs: &BTreeMap<String, Vec<InputArtifact>>) -> Result<Files, StageError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let outputs = Train.outputs(params);
-        let coords = Coords::default();
         let environment = TaskEnvironment {
             store: &self.store,
             scratch: self.folder.path().join("scratch"),
@@ -65,7 +65,7 @@ impl Bench {
             on_progress: &|progress| assert!(progress.note.starts_with("epoch")),
             on_log: &|_| {},
         };
-        let mut context = TaskContext::new("train", &coords, Seed::from_number(3), inputs, &outputs, environment);
+        let mut context = TaskContext::new(Seed::from_number(3), inputs, &outputs, environment);
         Train.run(params, &mut context)?;
         let written = context.into_written();
         let folder = tempfile::tempdir().unwrap();
