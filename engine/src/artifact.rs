@@ -143,6 +143,8 @@ pub fn export(store: &Store, artifact: &Artifact, destination: &Path) -> Result<
     match artifact.shape {
         Shape::File => store.export(&artifact.digest, destination),
         Shape::Tree => {
+            // A folder without files is a folder all the same.
+            std::fs::create_dir_all(destination).map_err(|source| StoreError::io("creating", destination, source))?;
             for (path, member) in read_tree(store, &artifact.digest)?.files {
                 let target = destination.join(safe_relative(&artifact.digest, &path)?);
                 if let Some(parent) = target.parent() {

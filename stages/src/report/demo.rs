@@ -242,10 +242,11 @@ pub(super) fn options() -> Options {
 }
 
 /// `cargo test -p mctune-stages write_a_page -- --ignored`, then open the file it names.
+/// Writes the page to look at it, where `MCTUNE_DEMO` names a folder, and checks its facts.
 #[test]
-#[ignore = "writes a page to look at into the temporary folder"]
-fn write_a_page_to_look_at() {
-    let folder = std::env::temp_dir().join("mctune-report");
+fn a_page_to_look_at() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("MCTUNE_DEMO").map_or_else(|| temporary.path().to_owned(), Into::into);
     std::fs::create_dir_all(folder.join("figures")).unwrap();
     let page = super::compose::page(&content(), &options());
     for (name, text) in super::figure_files(&page) {
@@ -261,6 +262,7 @@ fn write_a_page_to_look_at() {
     ];
     let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let path = folder.join("report.html");
-    std::fs::write(&path, super::insert_run_facts(&html, &facts)).unwrap();
-    println!("{}", path.display());
+    let whole = super::insert_run_facts(&html, &facts);
+    assert!(facts.iter().all(|(name, value)| whole.contains(name) && whole.contains(value)));
+    std::fs::write(&path, whole).unwrap();
 }
