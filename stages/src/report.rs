@@ -12,6 +12,7 @@ pub mod labels;
 pub mod page;
 pub mod pulls;
 pub mod recovery;
+pub mod response;
 pub mod single;
 pub mod spectra;
 pub mod statistics;
@@ -24,7 +25,7 @@ use mctune_engine::stage::{Arity, Output, ParamError, Slot, Slots, Stage, StageE
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, SAMPLE, SUMMARY};
+use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, RESPONSE, SAMPLE, SUMMARY};
 use compose::Options;
 use labels::Labels;
 use page::Page;
@@ -75,6 +76,7 @@ impl Stage for Report {
         let slot = |name, accepts, doc| Slot { name, accepts, arity: Arity::OptionalMany, doc };
         Slots::Declared(vec![
             slot("spectra", SAMPLE, "Samples of which a few are shown, stage by stage."),
+            slot("response", RESPONSE, "Energy scale and resolution, point by point."),
             slot("model", MODEL, "Estimators whose densities are drawn over the spectra."),
             slot("curve", CURVE, "Learning curves."),
             slot("fits", FIT, "Fits; those of one stage are shown together."),

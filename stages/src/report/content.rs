@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::labels::Labels;
 use crate::fit::result::FitResult;
+use crate::response::Measured;
 use crate::sample::{Bins, Sample};
 use crate::summarize::statistics::Summary;
 
@@ -14,6 +15,8 @@ use crate::summarize::statistics::Summary;
 pub struct Content {
     /// Spectra to show, grouped by producing stage in this order.
     pub spectra: Vec<ShownSample>,
+    /// Energy scale and resolution at several points.
+    pub responses: Vec<ResponseEntry>,
     /// Learning curves.
     pub curves: Vec<Curve>,
     /// Fits.
@@ -96,6 +99,15 @@ pub struct FitEntry {
     pub origin: Origin,
     /// Its result.
     pub result: FitResult,
+}
+
+/// A measured energy response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResponseEntry {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Peaks and resolution.
+    pub measured: Measured,
 }
 
 /// What fills a slot from one stage.

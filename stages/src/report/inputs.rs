@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use mctune_engine::stage::{InputArtifact, StageError, TaskContext};
 use serde::Deserialize;
 
-use super::content::{Content, Curve, FitEntry, InputRow, Origin, Overlay, ShownSample};
+use super::content::{Content, Curve, FitEntry, InputRow, Origin, Overlay, ResponseEntry, ShownSample};
 use super::training;
 use crate::density::{BinnedDensity, Condition};
 use crate::model;
 use crate::sample::Sample;
 
 /// Slots, in the order in which the page lists them.
-const SLOTS: [&str; 5] = ["spectra", "model", "curve", "fits", "summary"];
+const SLOTS: [&str; 6] = ["spectra", "response", "model", "curve", "fits", "summary"];
 
 /// An estimator with its name.
 struct Estimator {
@@ -43,6 +43,10 @@ pub(super) fn read(context: &TaskContext<'_>, points: usize) -> Result<Content, 
     for input in context.inputs("summary") {
         let bytes = member(context, input, "summary.json")?;
         content.summaries.push((input.stage.to_string(), json(input, &bytes)?));
+    }
+    for input in context.inputs("response") {
+        let bytes = member(context, input, "response.json")?;
+        content.responses.push(ResponseEntry { origin: origin(input), measured: json(input, &bytes)? });
     }
     let estimators: Vec<Estimator> =
         context.inputs("model").iter().map(|input| estimator(context, input)).collect::<Result<_, _>>()?;
