@@ -8,6 +8,7 @@ mod ls;
 mod plan;
 mod report;
 mod run;
+mod simulate;
 
 use crate::args::{CacheCommand, Cli, Command};
 use crate::exit::Code;
@@ -22,6 +23,7 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Ls(args) => ls::ls(&args),
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
         Command::Cache(args) => match args.command {
             CacheCommand::Stats(target) => cache::stats(&target),
             CacheCommand::Verify(target) => cache::verify(&target),

@@ -5,3 +5,4 @@ mod campaign;
 mod changes;
 mod commands;
 mod home;
+mod simulate;

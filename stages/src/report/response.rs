@@ -20,7 +20,7 @@ pub fn section(entries: &[ResponseEntry], labels: &Labels) -> Option<Section> {
         "Photons of known energies, {} of each, start in the scintillator and are absorbed entirely. The mean number of \
          photo-electrons over the energy shows the non-linearity that quenching and Cherenkov light leave. The relative \
          width is fitted by \u{3c3}/E = \u{221a}((a/\u{221a}E)^{{2}} + b^{{2}} + (c/E)^{{2}}) with the visible energy E: \
-         photo-electrons over those per MeV at a reference line. With so many photons the errors are far below what three \
+         photo-electrons over those per MeV at a reference line. With many photons the errors fall below what three \
          terms can describe; \u{3c7}^{{2}} says by how much.",
         first.measured.peaks.first().map_or(0, |peak| peak.events)
     );

@@ -4,11 +4,13 @@
 //! nothing in it depends on the time, the host or the version of the library. Sizes: `n` and `count` as bit-packed
 //! differences, `source` as run-length codes of a dictionary, no statistics, no page index.
 
+mod events;
 mod reader;
 mod writer;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use events::{write_counts_csv, write_csv as write_events_csv, write_parquet as write_events_parquet};
 pub(super) use reader::read;
 pub(super) use writer::write;
 
