@@ -1,5 +1,7 @@
 //! Sections on fits: campaigns at known points with their statistics, and single data sets one by one.
 
+use std::collections::BTreeSet;
+
 use super::content::{FitEntry, FitGroup};
 use super::labels::{Labels, slug, source};
 use super::page::{Block, Grade, Row, Section, Table, Verdict};
@@ -74,10 +76,20 @@ fn campaign_text(group: &FitGroup<'_>) -> String {
         None => ("no probability can be given", "n/a".to_owned()),
     };
     format!(
-        "{judgement}; \u{3c7}^{{2}} = {} for {} degrees of freedom over {fits} test points, probability {shown}; {converged}",
+        "{judgement}; \u{3c7}^{{2}} = {} for {} degrees of freedom over {fits} fits at {}, probability {shown}; {converged}",
         fixed(chi2.value, 1),
-        chi2.degrees
+        chi2.degrees,
+        points(group)
     )
+}
+
+/// How many true points the fits of a group have between them.
+fn points(group: &FitGroup<'_>) -> String {
+    let truth = |fit: &FitEntry| -> Vec<u64> {
+        fit.result.parameters.iter().filter_map(|parameter| parameter.truth).map(f64::to_bits).collect()
+    };
+    let points: BTreeSet<Vec<u64>> = group.valid().map(truth).filter(|truth| !truth.is_empty()).collect();
+    if points.len() == 1 { "one true point".to_owned() } else { format!("{} true points", points.len()) }
 }
 
 fn capitalised(text: &str) -> String {
