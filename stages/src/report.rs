@@ -9,6 +9,7 @@ pub mod fits;
 pub mod histogram;
 mod inputs;
 pub mod labels;
+pub mod learned;
 pub mod page;
 pub mod pulls;
 pub mod recovery;
@@ -50,6 +51,9 @@ pub struct ReportParams {
     /// Most rows of a table of fits; its CSV has all of them.
     #[schemars(range(min = 1))]
     pub max_rows: usize,
+    /// Where parameters stay while another one varies, in the figures of what estimators learned; the middle of the
+    /// trained range for those that are not named.
+    pub centre: BTreeMap<String, f64>,
     /// Units by parameter name, `^{..}` raises; those of kB and Y are known.
     pub units: BTreeMap<String, String>,
 }
@@ -61,6 +65,7 @@ impl Default for ReportParams {
             description: String::new(),
             points: 3,
             max_rows: 200,
+            centre: BTreeMap::new(),
             units: BTreeMap::new(),
         }
     }
@@ -101,7 +106,7 @@ impl Stage for Report {
     }
 
     fn run(&self, params: &Self::Params, context: &mut TaskContext<'_>) -> Result<(), StageError> {
-        let content = inputs::read(context, params.points)?;
+        let content = inputs::read(context, params.points, &params.centre)?;
         let options = Options {
             title: params.title.clone(),
             description: params.description.clone(),

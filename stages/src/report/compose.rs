@@ -3,7 +3,7 @@
 use super::content::{Content, InputRow, fit_groups};
 use super::labels::Labels;
 use super::page::{Block, Page, Row, Section, Table};
-use super::{fits, response, spectra, summary, training};
+use super::{fits, learned, response, spectra, summary, training};
 
 /// What a reader may choose.
 #[derive(Debug, Clone)]
@@ -34,6 +34,7 @@ pub fn page(content: &Content, options: &Options) -> Page {
 
     page.sections.extend(spectra::sections(&content.spectra, labels));
     page.sections.extend(response::section(&content.responses, labels));
+    page.sections.extend(learned::section(&content.learned, labels));
     page.sections.extend(training::section(&content.curves));
     page.sections.extend(groups.iter().map(|group| fits::section(group, labels, options.max_rows)));
     page.sections.extend(summary::section(&content.summaries, labels));

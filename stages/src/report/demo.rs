@@ -227,7 +227,7 @@ pub(super) fn content() -> Content {
         digest: (count == 1).then(|| "9c27e7a1d0".repeat(6)),
     });
     let (spectra, inputs) = (spectra.to_vec(), inputs.to_vec());
-    Content { spectra, responses: Vec::new(), curves: vec![curve()], fits, summaries, inputs }
+    Content { spectra, responses: Vec::new(), learned: Vec::new(), curves: vec![curve()], fits, summaries, inputs }
 }
 
 pub(super) fn options() -> Options {
