@@ -5,3 +5,6 @@ mod campaign;
 mod changes;
 mod commands;
 mod home;
+mod project;
+mod running;
+mod signals;
