@@ -169,6 +169,7 @@ pub(crate) fn pipeline(axes: &[(&str, usize)], stages: &[Stage<'_>]) -> Pipeline
         path: "toy.yaml".into(),
         base: ".".into(),
         text: String::new(),
+        included: Vec::new(),
         warnings: Vec::new(),
         profile: None,
         overrides: Vec::new(),

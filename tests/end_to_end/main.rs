@@ -5,4 +5,7 @@ mod campaign;
 mod changes;
 mod commands;
 mod home;
+mod project;
+mod running;
+mod signals;
 mod simulate;

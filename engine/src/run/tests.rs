@@ -224,24 +224,6 @@ stages:
 }
 
 #[test]
-fn a_missing_file_is_found_before_anything_runs() {
-    let text = "
-mctune: 1
-name: toy
-stages:
-  first: { uses: sum }
-  second: { uses: command, with: { run: 'true', files: [gone.py], outputs: { a: b } }, inputs: { x: first } }
-";
-    let home = Home::new();
-    let message = home.try_run(text, &[], RunOptions::default()).unwrap_err().to_string();
-    assert!(
-        message.contains("task second") && message.contains("`files[0]`") && message.contains("gone.py"),
-        "{message}"
-    );
-    assert!(!home.store().runs_dir().exists());
-}
-
-#[test]
 fn a_failing_command_is_reported_with_its_log() {
     let text = "
 mctune: 1
