@@ -125,7 +125,13 @@ pub(crate) enum ProgressStyle {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7")]
+#[command(after_help = "Exit status: 0 if a run would do nothing, 2 if there is work to do.\n\n\
+    With --diff: `reused` tasks have the result they had in that run; `restored` ones have a result under another key, left by\n\
+    an older run; `run` and `waits` (for others) are still to be done, at most for the time and space given, which follow from\n\
+    earlier records; `gone` tasks are no longer part of the campaign. Below stand the lines that make the difference.\n\n\
+    Examples:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7\n  \
+    mctune plan pipelines/juno.yaml --profile quick --diff\n  \
+    mctune plan pipelines/juno.yaml --profile quick --diff=20260801T101112.123Z-004711")]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
@@ -135,6 +141,9 @@ pub(crate) struct PlanArgs {
     /// List every task that is not a hit.
     #[arg(long)]
     pub(crate) tasks: bool,
+    /// Compare with an earlier run, and name the lines that make the difference [default: the last one].
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) diff: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -87,6 +87,7 @@ pub(crate) fn pipeline(axes: &[(&str, usize)], stages: &[Stage<'_>]) -> Pipeline
         base: ".".into(),
         text: String::new(),
         warnings: Vec::new(),
+        origins: crate::language::Origins::default(),
         profile: None,
         overrides: Vec::new(),
         seed: 0,

@@ -55,7 +55,7 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
 
 /// The record of a task, which must be done.
 pub(crate) fn finished(campaign: &Campaign, store: &Store, task: TaskId) -> anyhow::Result<TaskRecord> {
-    let plan = plan::plan(campaign, store, &place::history(store, campaign))?;
+    let plan = plan::plan(campaign, store)?;
     let label = campaign.graph.label(task);
     let record = match plan.status(task) {
         Status::Hit { key } => Resolver::new(&campaign.pipeline, &campaign.graph, store).hit(key),

@@ -4,5 +4,6 @@
 mod campaign;
 mod changes;
 mod commands;
+mod diagnosis;
 mod home;
 mod simulate;

@@ -23,7 +23,7 @@ use crate::stage::Output;
 const MAX_CPUS: u32 = 65_536;
 
 /// A stage on its way to becoming a [`crate::pipeline::StageDecl`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) name: Arc<str>,
     /// Place of the name.
