@@ -1,8 +1,12 @@
 //! Arguments of the command line.
 
+mod diagnosis;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use diagnosis::{CompletionsArgs, GraphArgs, GraphFormat, InitArgs, LogsArgs, RunsArgs, ShowArgs};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -45,6 +49,8 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a small commented pipeline to start from.
+    Init(InitArgs),
     /// Run every task whose result the store lacks.
     Run(RunArgs),
     /// Show what a run would do, and why.
@@ -55,14 +61,24 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// List stages, or the tasks of a stage with their state and artifacts.
     Ls(LsArgs),
+    /// Show everything that is known of a task or an artifact.
+    Show(ShowArgs),
+    /// Print the log of a task.
+    Logs(LogsArgs),
     /// Copy an artifact out of the store.
     Get(GetArgs),
     /// Write the report of a finished campaign as a web page.
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Draw the stages of a pipeline.
+    Graph(GraphArgs),
+    /// List the runs of a store.
+    Runs(RunsArgs),
     /// Look after the store.
     Cache(CacheArgs),
+    /// Print a script that completes commands and options in a shell.
+    Completions(CompletionsArgs),
 }
 
 /// Which campaign.

@@ -16,6 +16,7 @@ use serde_json::Value;
 pub use history::{History, PastRun, find};
 
 use crate::artifact::Artifact;
+use crate::coords::Coords;
 
 /// Facts of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,6 +132,23 @@ pub enum ManifestError {
 #[must_use]
 pub fn folder(runs: &Path, run: &str) -> PathBuf {
     runs.join(run)
+}
+
+/// Where a run keeps the log of a task while it runs, and after it failed.
+#[must_use]
+pub fn log_path(folder: &Path, stage: &str, coords: &Coords) -> PathBuf {
+    folder.join("logs").join(stage).join(format!("{}.log", file_safe(&coords.to_string())))
+}
+
+/// Coordinates as a file name: nothing but letters, digits and `=,.+-_`, at most 120 bytes.
+fn file_safe(coords: &str) -> String {
+    let text: String =
+        coords.chars().map(|c| if c.is_ascii_alphanumeric() || "=,.+-_".contains(c) { c } else { '_' }).collect();
+    match text.len() {
+        0 => "task".to_owned(),
+        1..=120 => text,
+        _ => format!("{}-{}", &text[..100], Digest::of(coords.as_bytes()).short()),
+    }
 }
 
 /// Writes a manifest.

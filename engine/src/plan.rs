@@ -238,6 +238,17 @@ impl<'a> Plan<'a> {
         Ok(serde_json::from_slice(&self.resolver.resolve(task)?.key.text).ok())
     }
 
+    /// What the key of a task consists of, as far as it is known: without inputs if it waits.
+    ///
+    /// # Errors
+    /// If the task cannot be given a key.
+    pub fn known_part(&mut self, task: TaskId) -> Result<PreImage, ResolveError> {
+        match self.pre_image(task)? {
+            Some(image) => Ok(image),
+            None => self.resolver.own_part(task),
+        }
+    }
+
     /// What differs between an earlier key and that of a task; nothing if either pre-image is unknown.
     fn changes_since(&mut self, before: &Digest, task: TaskId) -> Result<Option<Vec<Change>>, ResolveError> {
         let (Some(before), Some(now)) = (explain::pre_image(self.store, before), self.pre_image(task)?) else {

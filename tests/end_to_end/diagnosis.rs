@@ -33,8 +33,9 @@ pub(crate) fn small() -> Home {
 
 pub(crate) fn json(home: &Home, arguments: &[&str]) -> Value {
     let answer = home.mctune(arguments);
-    serde_json::from_str(&answer.out)
-        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}{}", answer.out, answer.err))
+    let value = serde_json::from_str(&answer.out);
+    assert!(value.is_ok(), "{arguments:?}: {}{}", answer.out, answer.err);
+    value.unwrap()
 }
 
 #[test]

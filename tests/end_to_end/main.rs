@@ -6,4 +6,5 @@ mod changes;
 mod commands;
 mod diagnosis;
 mod home;
+mod inspection;
 mod simulate;

@@ -79,11 +79,7 @@ impl Explanation {
         let waits = plan.status(task).key().is_none();
         let image = match &stored {
             Some(image) => image.clone(),
-            None if waits => plan.resolver.own_part(task)?,
-            None => match plan.pre_image(task)? {
-                Some(image) => image,
-                None => plan.resolver.own_part(task)?,
-            },
+            None => plan.known_part(task)?,
         };
         let search = Search { campaign, store, history, own: plan.resolver.listings(task), waits };
         let own_key = plan.status(task).key().copied();

@@ -316,7 +316,7 @@ impl<'a> Session<'a> {
     fn log_path(&self, task: TaskId) -> PathBuf {
         let graph = &self.campaign.graph;
         let stage = graph.stage(graph.stage_of(task)).name();
-        self.folder.join("logs").join(stage).join(format!("{}.log", file_safe(&graph.coords(task).to_string())))
+        manifest::log_path(&self.folder, stage, &graph.coords(task))
     }
 }
 
@@ -371,17 +371,6 @@ fn begin_manifest(campaign: &Campaign, store: &Store, options: &RunOptions) -> R
 
 fn timestamp() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
-}
-
-/// Coordinates as a file name: nothing but letters, digits and `=,.+-_`, at most 120 bytes.
-fn file_safe(coords: &str) -> String {
-    let text: String =
-        coords.chars().map(|c| if c.is_ascii_alphanumeric() || "=,.+-_".contains(c) { c } else { '_' }).collect();
-    match text.len() {
-        0 => "task".to_owned(),
-        1..=120 => text,
-        _ => format!("{}-{}", &text[..100], Digest::of(coords.as_bytes()).short()),
-    }
 }
 
 /// Lines of a failed task's log that are shown with the error.
