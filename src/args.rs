@@ -108,21 +108,43 @@ pub(crate) struct StoreArgs {
     pub(crate) store: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "Ctrl-C once: start nothing new and let running tasks end. Twice: stop them.\n\n\
-    Examples:\n  mctune run pipelines/juno.yaml --profile quick -j 2\n  mctune run pipelines/juno.yaml --only training --only coverage")]
-pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) campaign: CampaignArgs,
+/// What a run may use at once.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BudgetArgs {
     /// Cores to use [default: all].
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) jobs: Option<u32>,
+    /// Memory that tasks may declare at once, such as `8 GB` [default: all].
+    #[arg(long, value_name = "SIZE", value_parser = mctune_engine::resources::parse_size)]
+    pub(crate) memory: Option<u64>,
+    /// GPUs to use [default: all of NVIDIA's that CUDA_VISIBLE_DEVICES leaves].
+    #[arg(long, value_name = "N")]
+    pub(crate) gpus: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Ctrl-C once: start nothing new and let running tasks end. Twice: stop them. Three times: kill them.\n\n\
+    Examples:\n  mctune run pipelines/juno.yaml --profile quick -j 2\n  mctune run pipelines/juno.yaml --until training\n  \
+    mctune run pipelines/juno.yaml --only 'published_fit[model=tede]' --forget published_fit"
+)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    #[command(flatten)]
+    pub(crate) budget: BudgetArgs,
     /// After a failure go on with everything that does not depend on it.
     #[arg(long, short)]
     pub(crate) keep_going: bool,
-    /// Run only this stage and what it needs; may be given several times.
-    #[arg(long, value_name = "STAGE")]
+    /// Run only these tasks and what they need: `fit`, or `fit[model=tede,replica=3]`; may be given several times.
+    #[arg(long, value_name = "STAGE[TASK]")]
     pub(crate) only: Vec<String>,
+    /// Run everything up to and including this stage; may be given several times.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) until: Vec<String>,
+    /// Compute these tasks even if the store has their results; may be given several times.
+    #[arg(long, value_name = "STAGE[TASK]")]
+    pub(crate) forget: Vec<String>,
     /// How to show progress.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: ProgressStyle,

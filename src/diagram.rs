@@ -74,11 +74,16 @@ impl Diagram {
             state: plan.map(|plan| plan.tally(node).into()),
         });
         let mut edges: BTreeMap<(usize, usize), Edge> = BTreeMap::new();
-        for binding in graph.bindings() {
+        let mut gathers = vec![0; graph.bindings().len()];
+        for join in graph.joins() {
+            let most: &mut usize = &mut gathers[graph.binding_of(join).index()];
+            *most = (*most).max(graph.producer_count(join));
+        }
+        for (binding, gathers) in graph.bindings().zip(gathers) {
             let (from, to) = (binding.producer.index(), binding.consumer.index());
             let edge = edges.entry((from, to)).or_insert(Edge { from, to, takes: Vec::new(), gathers: 0 });
             edge.takes.push((binding.artifact.clone(), binding.slot.clone()));
-            edge.gathers = edge.gathers.max(binding.gathered);
+            edge.gathers = edge.gathers.max(gathers);
         }
         Self { name: campaign.pipeline.name.clone(), stages: stages.collect(), edges: edges.into_values().collect() }
     }

@@ -13,7 +13,14 @@ use mctune_engine::event::Event;
 /// Events that both styles show as a line of their own.
 fn notice(campaign: &Campaign, event: &Event) -> Option<String> {
     Some(match event {
-        Event::Failed(failure) => format!("failed: {}: {}", failure.task, failure.error),
+        Event::Failed { failure, .. } if failure.tolerated => {
+            format!("failed: {}: {} (what takes from it does without)", failure.task, failure.error)
+        }
+        Event::Failed { failure, .. } => format!("failed: {}: {}", failure.task, failure.error),
+        Event::Retrying { task, error, seconds } => {
+            let label = campaign.graph.label(*task);
+            format!("failed: {label}: {error}; tried again in {}", crate::table::duration(*seconds))
+        }
         Event::Broken { task, object, producers } => {
             let first = producers.first().map(|&producer| campaign.graph.label(producer)).unwrap_or_default();
             let others =

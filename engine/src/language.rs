@@ -10,7 +10,10 @@ mod axes;
 mod changes;
 mod diagnostic;
 mod document;
+mod exclude;
+mod execution;
 mod fields;
+mod gather;
 mod links;
 mod names;
 mod origins;
@@ -170,7 +173,7 @@ fn read(
     for draft in &mut drafts {
         draft.outputs = parameters::check(draft, &axes, report);
     }
-    let inputs = links::resolve(&drafts, report);
+    let inputs = links::resolve(&drafts, &axes, report);
     for (name, info) in &axes {
         if !drafts.iter().any(|draft| draft.over.contains(name)) {
             report.warn(Problem::at(info.span, format!("no stage runs over axis `{name}`")));
@@ -255,7 +258,10 @@ fn finished(draft: Draft, inputs: Vec<crate::pipeline::InputDecl>) -> Option<(Ar
         with: draft.with?,
         inputs,
         stream: draft.stream,
-        cpus: draft.cpus,
+        exclude: draft.exclude,
+        resources: draft.resources,
+        retries: draft.retries,
+        timeout: draft.timeout,
         line: line(draft.span),
     };
     Some((name, stage))

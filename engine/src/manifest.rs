@@ -55,8 +55,24 @@ pub struct Manifest {
     pub outcome: Outcome,
     /// Counts.
     pub counts: Counts,
-    /// Digest over all artifacts; present when every task is done.
+    /// Digest over all artifacts; present when everything that the campaign is to leave is there.
     pub campaign_digest: Option<Digest>,
+    /// The stages, in topological order.
+    #[serde(default)]
+    pub stages: Vec<StageFacts>,
+}
+
+/// Facts of a stage in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageFacts {
+    /// Name.
+    pub stage: String,
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Tasks that ran to their end.
+    pub ran: usize,
+    /// Mean wall-clock seconds of a task: of this run, or handed on from an earlier one if none ran.
+    pub seconds: Option<f64>,
 }
 
 /// How a run ended.

@@ -47,8 +47,7 @@ pub(crate) fn stage_table(campaign: &Campaign) -> String {
         .graph
         .stages()
         .map(|(_, node)| {
-            let axes: Vec<_> =
-                node.axes.iter().map(|(name, elements)| format!("{name} ({})", elements.len())).collect();
+            let axes: Vec<_> = node.axes.iter().map(|(name, axis)| format!("{name} ({})", axis.len())).collect();
             vec![
                 node.name().to_owned(),
                 node.decl.kind.name().to_owned(),
@@ -66,7 +65,7 @@ pub(crate) fn stage_values(campaign: &Campaign) -> Vec<Value> {
     let stages = campaign.graph.stages();
     stages
         .map(|(_, node)| {
-            let axes: Vec<_> = node.axes.iter().map(|(name, elements)| json!({"axis": name, "length": elements.len()})).collect();
+            let axes: Vec<_> = node.axes.iter().map(|(name, axis)| json!({"axis": name, "length": axis.len()})).collect();
             json!({"stage": node.name(), "kind": node.decl.kind.name(), "tasks": node.len(), "over": axes, "takes": inputs(campaign, node)})
         })
         .collect()

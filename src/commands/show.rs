@@ -121,7 +121,7 @@ impl Facts {
                 Status::Waits { .. } => "waits",
             },
             key: status.key().copied(),
-            cpus: node.decl.cpus,
+            cpus: node.decl.resources.cpus,
             pre_image: plan.known_part(task)?,
             inputs,
             consumers,

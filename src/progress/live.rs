@@ -75,16 +75,12 @@ impl Reporter for Live {
                     bar.set_message(format!("{label}  {}", progress.note));
                 }
             }
-            Event::Finished { task, .. } | Event::Broken { task, .. } => {
+            Event::Finished { task, .. }
+            | Event::Broken { task, .. }
+            | Event::Retrying { task, .. }
+            | Event::Failed { task, .. } => {
                 state.ran += usize::from(matches!(event, Event::Finished { .. }));
                 self.remove(&mut state, *task);
-            }
-            Event::Failed(failure) => {
-                let failed =
-                    state.running.keys().copied().find(|&task| self.campaign.graph.label(task) == failure.task);
-                if let Some(task) = failed {
-                    self.remove(&mut state, task);
-                }
             }
             Event::Began { .. } | Event::Draining { .. } | Event::Stopping => {}
         }

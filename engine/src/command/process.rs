@@ -42,7 +42,8 @@ async fn follow(
     folder: &Path,
     context: &TaskContext<'_>,
 ) -> Result<ExitStatus, StageError> {
-    let mut child = spawn(argv, env, folder)?;
+    let mut child = spawn(argv, env, folder, context)?;
+    let _watched = group(&child).map(|group| context.cancel().watch(group));
     let (sender, mut lines) = mpsc::channel(256);
     let readers = [
         child.stdout.take().map(|out| tokio::spawn(read_lines(out, sender.clone()))),
@@ -71,7 +72,12 @@ async fn follow(
     Ok(status)
 }
 
-fn spawn(argv: &[String], env: &BTreeMap<String, String>, folder: &Path) -> Result<Child, StageError> {
+fn spawn(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    context: &TaskContext<'_>,
+) -> Result<Child, StageError> {
     let program = argv.first().map_or("", String::as_str);
     let mut command = Command::new(program);
     command.args(argv.iter().skip(1)).current_dir(folder).env_clear();
@@ -80,7 +86,10 @@ fn spawn(argv: &[String], env: &BTreeMap<String, String>, folder: &Path) -> Resu
             command.env(name, value);
         }
     }
-    command.env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TMPDIR", folder).envs(env);
+    command.env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TMPDIR", folder);
+    // What the task may take of the machine; like the PATH in no key, since no result may depend on it.
+    command.env("MCTUNE_CPUS", context.threads().to_string());
+    command.env("CUDA_VISIBLE_DEVICES", context.gpus().join(",")).envs(env);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: a Ctrl-C in the terminal reaches mctune alone, which then decides.
     command.process_group(0).kill_on_drop(true);
@@ -94,13 +103,18 @@ fn spawn(argv: &[String], env: &BTreeMap<String, String>, folder: &Path) -> Resu
 
 /// Asks the whole process group to end, then makes it.
 async fn stop(child: &mut Child) {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = group(child);
     let signal = |signal| group.map(|group| kill_process_group(group, signal));
     signal(Signal::TERM);
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         signal(Signal::KILL);
         drop(child.wait().await);
     }
+}
+
+/// The process group of a program that was not waited for yet.
+fn group(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
 }
 
 async fn read_lines(stream: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {

@@ -40,7 +40,7 @@ impl Workplace {
     }
 
     /// Puts the artifacts of a slot into `inputs/SLOT/`: a single one under its own file name; several into numbered
-    /// folders, with `index.json` giving path, stage and coordinates of each.
+    /// folders, with `index.json` giving path, stage and coordinates of each, and at the end those that are missing.
     pub(super) fn add_inputs(
         &self,
         context: &TaskContext<'_>,
@@ -67,6 +67,14 @@ impl Workplace {
                 "stage": &*artifact.stage,
                 "artifact": artifact.artifact,
                 "coords": artifact.coords.canonical(),
+            }));
+        }
+        for missing in context.missing(slot) {
+            index.push(json!({
+                "missing": true,
+                "stage": &*missing.stage,
+                "artifact": missing.artifact,
+                "coords": missing.coords.canonical(),
             }));
         }
         if artifacts.iter().any(|artifact| artifact.gathered) {

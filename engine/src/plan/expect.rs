@@ -80,7 +80,7 @@ pub(super) fn stage(
     } else {
         known.clone()
     };
-    let cores = f64::from(node.decl.cpus);
+    let cores = f64::from(node.decl.resources.cpus);
     let mut expected = Expected {
         cpu_seconds: known.iter().map(|took| took.seconds * cores).sum(),
         bytes: known.iter().map(|took| took.bytes).sum(),

@@ -21,13 +21,17 @@ stages:
   total: { uses: sum, inputs: { x: half } }
 ";
 
+mod batches;
+mod execution;
+
 struct Home {
     folder: tempfile::TempDir,
+    pool: toy::Pool,
 }
 
 impl Home {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), pool: toy::Pool::default() }
     }
 
     fn store(&self) -> Arc<Store> {
@@ -36,17 +40,28 @@ impl Home {
 
     fn campaign(&self, text: &str, overrides: &[&str]) -> Arc<Campaign> {
         let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
-        let registry = toy::registry().with(crate::command::Command);
+        let registry = toy::registry().with(crate::command::Command).with(self.pool.clone());
         let source = Source::new(Path::new("toy.yaml"), text.to_owned());
         let pipeline = language::load(source, self.folder.path(), None, &overrides, &registry).unwrap();
         Arc::new(Campaign::new(pipeline, None).unwrap())
     }
 
     fn run_with(&self, text: &str, overrides: &[&str], jobs: u32, keep_going: bool) -> RunReport {
-        let options = RunOptions { jobs, keep_going, only: Vec::new() };
+        let options = RunOptions { budget: Resources::cores(jobs), keep_going, ..RunOptions::default() };
+        self.try_run(text, overrides, options).unwrap()
+    }
+
+    fn try_run(&self, text: &str, overrides: &[&str], options: RunOptions) -> Result<RunReport, RunError> {
         let (_sender, signals) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(run(self.campaign(text, overrides), self.store(), options, signals, Arc::new(Silent))).unwrap()
+        runtime.block_on(run(self.campaign(text, overrides), self.store(), options, signals, Arc::new(Silent)))
+    }
+
+    /// Content of an artifact of a run.
+    fn read(&self, report: &RunReport, task: &str, artifact: &str) -> String {
+        let lines = crate::manifest::read_tasks(&report.folder).unwrap();
+        let line = lines.iter().find(|line| line.task == task).unwrap();
+        String::from_utf8(self.store().read(&line.artifacts[artifact].digest).unwrap()).unwrap()
     }
 
     fn run(&self, text: &str, overrides: &[&str]) -> RunReport {
@@ -219,12 +234,7 @@ stages:
   second: { uses: command, with: { run: 'true', files: [gone.py], outputs: { a: b } }, inputs: { x: first } }
 ";
     let home = Home::new();
-    let options = RunOptions { jobs: 1, keep_going: false, only: Vec::new() };
-    let (_sender, signals) = mpsc::unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let error =
-        runtime.block_on(run(home.campaign(text, &[]), home.store(), options, signals, Arc::new(Silent))).unwrap_err();
-    let message = error.to_string();
+    let message = home.try_run(text, &[], RunOptions::default()).unwrap_err().to_string();
     assert!(
         message.contains("task second") && message.contains("`files[0]`") && message.contains("gone.py"),
         "{message}"
@@ -257,7 +267,7 @@ stages:
   slow: { uses: command, with: { run: 'sleep 600 & wait', outputs: { a: b } } }
 ";
     let home = Home::new();
-    let options = RunOptions { jobs: 1, keep_going: false, only: Vec::new() };
+    let options = RunOptions::default();
     let (sender, signals) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let report = runtime.block_on(async {
