@@ -1,8 +1,12 @@
 //! Arguments of the command line.
 
+mod diagnosis;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use diagnosis::{CompletionsArgs, GraphArgs, GraphFormat, InitArgs, LogsArgs, RunsArgs, ShowArgs};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -45,6 +49,8 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a small commented pipeline to start from.
+    Init(InitArgs),
     /// Run every task whose result the store lacks.
     Run(RunArgs),
     /// Show what a run would do, and why.
@@ -55,14 +61,24 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// List stages, or the tasks of a stage with their state and artifacts.
     Ls(LsArgs),
+    /// Show everything that is known of a task or an artifact.
+    Show(ShowArgs),
+    /// Print the log of a task.
+    Logs(LogsArgs),
     /// Copy an artifact out of the store.
     Get(GetArgs),
     /// Write the report of a finished campaign as a web page.
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Draw the stages of a pipeline.
+    Graph(GraphArgs),
+    /// List the runs of a store.
+    Runs(RunsArgs),
     /// Look after the store.
     Cache(CacheArgs),
+    /// Print a script that completes commands and options in a shell.
+    Completions(CompletionsArgs),
 }
 
 /// Which campaign.
@@ -147,7 +163,13 @@ pub(crate) enum ProgressStyle {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7")]
+#[command(after_help = "Exit status: 0 if a run would do nothing, 2 if there is work to do.\n\n\
+    With --diff: `reused` tasks have the result they had in that run; `restored` ones have a result under another key, left by\n\
+    an older run; `run` and `waits` (for others) are still to be done, at most for the time and space given, which follow from\n\
+    earlier records; `gone` tasks are no longer part of the campaign. Below stand the lines that make the difference.\n\n\
+    Examples:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7\n  \
+    mctune plan pipelines/juno.yaml --profile quick --diff\n  \
+    mctune plan pipelines/juno.yaml --profile quick --diff=20260801T101112.123Z-004711")]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
@@ -157,6 +179,9 @@ pub(crate) struct PlanArgs {
     /// List every task that is not a hit.
     #[arg(long)]
     pub(crate) tasks: bool,
+    /// Compare with an earlier run, and name the lines that make the difference [default: the last one].
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) diff: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,12 +2,18 @@
 
 mod cache;
 mod check;
+mod completions;
 mod explain;
 mod get;
+mod graph;
+mod init;
+mod logs;
 mod ls;
 mod plan;
 mod report;
 mod run;
+mod runs;
+mod show;
 mod simulate;
 
 use crate::args::{CacheCommand, Cli, Command};
@@ -16,14 +22,20 @@ use crate::exit::Code;
 /// Runs the command that was asked for.
 pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
     match cli.command {
+        Command::Init(args) => init::init(&args),
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Check(args) => check::check(&args),
         Command::Ls(args) => ls::ls(&args),
+        Command::Show(args) => show::show(&args),
+        Command::Logs(args) => logs::logs(&args),
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Graph(args) => graph::graph(&args),
+        Command::Runs(args) => runs::runs(&args),
+        Command::Completions(args) => Ok(completions::completions(&args)),
         Command::Cache(args) => match args.command {
             CacheCommand::Stats(target) => cache::stats(&target),
             CacheCommand::Verify(target) => cache::verify(&target),

@@ -18,6 +18,7 @@ mod gather;
 mod include;
 mod links;
 mod names;
+mod origins;
 mod parameters;
 mod params;
 mod problem;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Note, Severity};
+pub use origins::{Origin, Origins, StageField};
 pub use source::Source;
 
 use crate::pipeline::{Pipeline, StageDecl};
@@ -44,6 +46,7 @@ use axes::{Axes, AxisInfo};
 use changes::Changes;
 use document::Document;
 use include::Whole;
+use origins::Fields;
 use params::Params;
 use problem::{Problem, Report};
 use source::{SourceId, Sources, Span};
@@ -105,6 +108,8 @@ pub fn load(
     if report.failed() {
         return Err(report.into_errors(&sources));
     }
+    let warnings = report.into_warnings(&sources);
+    let axes = read.axes.iter_mut().map(|(name, info)| (Arc::clone(name), std::mem::take(&mut info.axis))).collect();
     let pipeline = Pipeline {
         name: std::mem::take(&mut read.name),
         path: source.path,
@@ -115,9 +120,10 @@ pub fn load(
         overrides: overrides.to_vec(),
         seed: read.params.get("seed").and_then(Value::as_u64).unwrap_or(0),
         params: read.params,
-        axes: read.axes.into_iter().map(|(name, info)| (name, info.axis)).collect(),
+        axes,
         stages: read.stages,
-        warnings: report.into_warnings(&sources),
+        warnings,
+        origins: Origins::new(sources, read.axes, read.drafts, read.fields),
     };
     Ok(pipeline)
 }
@@ -129,6 +135,8 @@ struct Understood {
     axes: Axes,
     stages: indexmap::IndexMap<Arc<str>, StageDecl>,
     included: Vec<Source>,
+    drafts: Vec<Draft>,
+    fields: Fields,
 }
 
 /// What a pipeline is read with.
@@ -169,6 +177,7 @@ fn read(text: &str, file: SourceId, call: &mut Call<'_>, report: &mut Report) ->
     let declared: Vec<Arc<str>> = document.axes.iter().map(|axis| Arc::clone(&axis.key)).collect();
     let axes = read_axes(&document, &mut params, report);
     let mut around = Surroundings { registry: call.registry, axes: &axes, declared: &declared, params: &mut params };
+    let fields = Fields::of(&document);
     let texts = std::mem::take(&mut document.stages);
     let mut drafts: Vec<Draft> = texts.into_iter().map(|stage| stages::read(stage, &mut around, report)).collect();
     for draft in &mut drafts {
@@ -180,9 +189,10 @@ fn read(text: &str, file: SourceId, call: &mut Call<'_>, report: &mut Report) ->
             report.warn(Problem::at(info.span, format!("no stage runs over axis `{name}`")));
         }
     }
+    let kept = drafts.clone();
     let stages = drafts.into_iter().zip(inputs).filter_map(|(draft, inputs)| finished(draft, inputs)).collect();
     let params = if let Value::Object(params) = resolved.to_value() { params } else { Map::new() };
-    Some(Understood { name: document.name, params, axes, stages, included })
+    Some(Understood { name: document.name, params, axes, stages, included, drafts: kept, fields })
 }
 
 /// Applies profile and overrides. Nothing if the profile is unknown: the rest would be about another pipeline.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 pub use exclusion::{Condition, Exclusion};
 pub use template::{Binding, Reference, Template, TextPart};
 
-use crate::language::{Diagnostic, Source};
+use crate::language::{Diagnostic, Origins, Source};
 use crate::registry::Kind;
 use crate::resources::Resources;
 
@@ -47,10 +47,12 @@ pub struct Pipeline {
     pub stages: IndexMap<Arc<str>, StageDecl>,
     /// What looks unintended but does no harm: unused axes and params.
     pub warnings: Vec<Diagnostic>,
+    /// Where its values were written.
+    pub origins: Origins,
 }
 
 /// A named list of values or points.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Axis {
     /// Elements in order; coordinates are pairwise different.
     pub elements: Vec<AxisElement>,

@@ -171,6 +171,7 @@ pub(crate) fn pipeline(axes: &[(&str, usize)], stages: &[Stage<'_>]) -> Pipeline
         text: String::new(),
         included: Vec::new(),
         warnings: Vec::new(),
+        origins: crate::language::Origins::default(),
         profile: None,
         overrides: Vec::new(),
         seed: 0,

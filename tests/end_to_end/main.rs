@@ -4,7 +4,9 @@
 mod campaign;
 mod changes;
 mod commands;
+mod diagnosis;
 mod home;
+mod inspection;
 mod project;
 mod running;
 mod signals;

@@ -21,8 +21,7 @@ use crate::pipeline::{Binding, Template};
 use crate::registry::{Kind, Prepared};
 use crate::stage::{Output, ParamError};
 use files::Files;
-use place::Place;
-pub(crate) use place::Step;
+pub(crate) use place::{Place, Step, steps};
 
 /// Most different problems that are told of one stage.
 const MAX_PROBLEMS: usize = 12;
@@ -114,7 +113,7 @@ fn prepare(
     let misfits = schema::remove_misfits(schema, &mut value);
     let mut problems: Vec<Problem> = misfits.iter().map(|misfit| place.misfit(kind.name(), misfit)).collect();
     let told = |error: &ParamError| {
-        let path = place::steps(&error.path);
+        let path = steps(&error.path);
         misfits.iter().any(|misfit| path.starts_with(&misfit.path))
     };
     let meant: Vec<&str> = misfits.iter().filter_map(schema::Misfit::meant).collect();
@@ -166,7 +165,7 @@ impl Place<'_> {
     }
 
     fn error(&self, kind: &str, error: &ParamError, schema: &Value) -> Problem {
-        let path = place::steps(&error.path);
+        let path = steps(&error.path);
         if let Some(name) = wording::missing(&error.message) {
             let mut whole = path.clone();
             whole.push(Step::Name(name.to_owned()));

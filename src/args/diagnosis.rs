@@ -1,0 +1,119 @@
+//! Arguments of the commands that show what there is and what happened.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use clap_complete::Shell;
+
+use super::{CampaignArgs, StoreArgs};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A number at an edge says how many artifacts a task gathers. With --state a bar in each stage shows what is done.\n\n\
+    Examples:\n  mctune graph pipelines/juno.yaml --profile quick -o juno.svg\n  \
+    mctune graph pipelines/juno.yaml --profile quick --state -o juno.svg\n  \
+    mctune graph pipelines/juno.yaml --format dot | dot -Tpdf -o juno.pdf\n  \
+    mctune graph pipelines/juno.yaml --format mermaid >> README.md"
+)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// Draw only this stage and what it needs; may be given several times.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) only: Vec<String>,
+    /// Form of the drawing [default: by the name of the file, else svg].
+    #[arg(long, short, value_enum)]
+    pub(crate) format: Option<GraphFormat>,
+    /// Show how far each stage is.
+    #[arg(long)]
+    pub(crate) state: bool,
+    /// Where to write it [default: the standard output].
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A picture for browsers and papers.
+    Svg,
+    /// Graphviz.
+    Dot,
+    /// Mermaid, for Markdown.
+    Mermaid,
+}
+
+impl GraphFormat {
+    /// The format that a file name asks for.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "svg" => Some(Self::Svg),
+            "dot" | "gv" => Some(Self::Dot),
+            "mmd" | "mermaid" => Some(Self::Mermaid),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mctune show pipelines/juno.yaml --profile quick surrogate\n  \
+    mctune show pipelines/juno.yaml --profile quick 'training[kB=15,fC=0.5,Y=10000].sample'")]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// A task, `stage[name=value,..]`, or an artifact of it, `stage[name=value,..].artifact`.
+    pub(crate) what: String,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The log of a task that failed or is running comes from the run's folder, that of a finished one from the \
+    store.\n\nExamples:\n  mctune logs pipelines/juno.yaml --profile quick surrogate\n  \
+    mctune logs pipelines/juno.yaml --profile quick surrogate --tail 20"
+)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    /// The task: `stage`, or `stage[name=value,..]` with enough coordinates to name one task.
+    pub(crate) task: String,
+    /// Only the last lines.
+    #[arg(long, short = 'n', value_name = "LINES")]
+    pub(crate) tail: Option<usize>,
+    /// The log that this run left because the task failed in it.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Two runs with the same campaign digest left the same bytes.\n\n\
+    Examples:\n  mctune runs pipelines/juno.yaml\n  mctune runs --store /data/store --limit 3 --json")]
+pub(crate) struct RunsArgs {
+    /// A pipeline file, whose store is meant [default: the store in .mctune].
+    pub(crate) pipeline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Show at most so many, the latest ones.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Print machine-readable JSON on the standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mctune completions bash > ~/.local/share/bash-completion/completions/mctune\n  \
+    mctune completions zsh > ~/.zfunc/_mctune\n  mctune completions fish > ~/.config/fish/completions/mctune.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mctune init first.yaml && mctune run first.yaml")]
+pub(crate) struct InitArgs {
+    /// The pipeline file to write; it must not exist yet.
+    #[arg(value_name = "PIPELINE", default_value = "pipeline.yaml")]
+    pub(crate) pipeline: PathBuf,
+    /// Name of the campaign [default: that of the file].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}

@@ -1,0 +1,95 @@
+//! Commands that say what happened and why, on a small campaign of programs.
+
+use serde_json::Value;
+
+use crate::home::Home;
+
+/// Four numbers are doubled, one after the other, and added up.
+pub(crate) const SMALL: &str = "\
+mctune: 1
+name: small
+params: { seed: 1, factor: 2 }
+axes: { x: { range: 4 } }
+stages:
+  double:
+    uses: command
+    over: x
+    with: { run: 'echo $(( ${x} * ${params.factor} )) > number.txt; echo doubled ${x}', outputs: { number: number.txt } }
+  total:
+    uses: command
+    with: { run: [sh, total.sh], files: [total.sh], outputs: { total: total.json } }
+    inputs: { numbers: double }
+";
+
+const TOTAL: &str = "sum=0\nfor file in inputs/numbers/*/number.txt; do sum=$(( sum + $(cat $file) )); done\n\
+                     echo \"{\\\"total\\\": $sum}\" > total.json\n";
+
+pub(crate) fn small() -> Home {
+    let home = Home::new();
+    std::fs::write(home.path("small.yaml"), SMALL).unwrap();
+    std::fs::write(home.path("total.sh"), TOTAL).unwrap();
+    home
+}
+
+pub(crate) fn json(home: &Home, arguments: &[&str]) -> Value {
+    let answer = home.mctune(arguments);
+    let value = serde_json::from_str(&answer.out);
+    assert!(value.is_ok(), "{arguments:?}: {}{}", answer.out, answer.err);
+    value.unwrap()
+}
+
+#[test]
+fn a_plan_beside_the_last_run_names_the_line_that_makes_the_difference() {
+    let home = small();
+    let nothing = home.mctune(&["plan", "small.yaml", "--diff"]);
+    assert_eq!(nothing.code, 5, "{}", nothing.err);
+    let first = json(&home, &["run", "small.yaml", "--json"]);
+    let same = home.mctune(&["plan", "small.yaml", "--diff"]);
+    assert_eq!(same.code, 0, "{}", same.out);
+    assert!(same.out.contains("reused") && same.out.ends_with("nothing to do\n"), "{}", same.out);
+
+    std::fs::write(home.path("small.yaml"), SMALL.replace("factor: 2", "factor: 3")).unwrap();
+    let changed = home.mctune(&["plan", "small.yaml", "--diff"]);
+    assert_eq!(changed.code, 2);
+    for piece in [
+        "small.yaml:3:28: params.factor: 2 -> 3",
+        "  | params: { seed: 1, factor: 3 }",
+        "another key for 4 tasks of double",
+        "after double",
+        "at most 5 tasks",
+    ] {
+        assert!(changed.out.contains(piece), "`{piece}` is missing in\n{}", changed.out);
+    }
+    let value = json(&home, &["plan", "small.yaml", "--diff", "--json"]);
+    assert_eq!(value["up_to_date"], false);
+    assert_eq!(value["diff"]["against"]["run"], first["run"]);
+    assert_eq!((&value["diff"]["stages"][0]["run"], &value["diff"]["stages"][1]["waits"]), (&4.into(), &1.into()));
+    assert_eq!(value["diff"]["causes"][0]["location"]["line"], 3);
+
+    // After that run, going back restores what the first run left; and the first run can still be compared with.
+    assert_eq!(home.mctune(&["run", "small.yaml"]).code, 0);
+    std::fs::write(home.path("small.yaml"), SMALL).unwrap();
+    let back = json(&home, &["plan", "small.yaml", "--diff", "--json"]);
+    assert_eq!((&back["diff"]["stages"][0]["restored"], &back["up_to_date"]), (&4.into(), &true.into()));
+    let named = format!("--diff={}", first["run"].as_str().unwrap());
+    let named = json(&home, &["plan", "small.yaml", &named, "--json"]);
+    assert_eq!(named["diff"]["stages"][0]["reused"], 4);
+    assert_eq!(home.mctune(&["plan", "small.yaml", "--diff=nothing"]).code, 5);
+}
+
+#[test]
+fn explain_shows_the_stored_key_and_the_nearest_record() {
+    let home = small();
+    home.mctune(&["run", "small.yaml"]);
+    let hit = home.mctune(&["explain", "small.yaml", "double[x=1]"]);
+    assert_eq!(hit.code, 0);
+    assert!(hit.out.contains("as stored") && hit.out.contains("echo $(( 1 * 2 ))"), "{}", hit.out);
+    let new = home.mctune(&["explain", "small.yaml", "--set", "axes.x={range: 5}", "double[x=4]"]);
+    assert!(new.out.contains("never ran") && new.out.contains("nearest record: that of double[x=0]"), "{}", new.out);
+    let value = json(&home, &["explain", "small.yaml", "--set", "params.factor=5", "double[x=0]", "--json"]);
+    assert_eq!(
+        (&value["status"], &value["reason"], &value["nearest"]["task"]),
+        (&"run".into(), &"changed".into(), &"double[x=0]".into())
+    );
+    assert_eq!(value["pre_image"]["kind"], "command");
+}
