@@ -25,6 +25,9 @@ pub(crate) fn between(low: f64, high: f64) -> f64 {
 /// The number that splits the probability between `low` and `high` so that `share` of it lies below.
 #[must_use]
 pub(crate) fn quantile(low: f64, high: f64, share: f64) -> f64 {
+    if share <= 0.0 || share >= 1.0 {
+        return if share <= 0.0 { low } else { high };
+    }
     let part = share * between(low, high);
     // Counted from the side on which the result is small, so that no digits are lost next to one.
     let (from_below, from_above) = (below(low) + part, below(-high) + (between(low, high) - part));
