@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Check a pipeline without running anything.
     Check(CheckArgs),
+    /// Print the JSON Schema of pipelines, for editors.
+    Schema(SchemaArgs),
     /// List stages, or the tasks of a stage with their state and artifacts.
     Ls(LsArgs),
     /// Copy an artifact out of the store.
@@ -172,6 +174,14 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mctune schema > mctune.schema.json")]
+pub(crate) struct SchemaArgs {
+    /// The schema of files that pipelines include.
+    #[arg(long)]
+    pub(crate) included: bool,
 }
 
 #[derive(Debug, Args)]

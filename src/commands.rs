@@ -8,6 +8,7 @@ mod ls;
 mod plan;
 mod report;
 mod run;
+mod schema;
 
 use crate::args::{CacheCommand, Cli, Command};
 use crate::exit::Code;
@@ -19,6 +20,7 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Plan(args) => plan::plan(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Check(args) => check::check(&args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Ls(args) => ls::ls(&args),
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),

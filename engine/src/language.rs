@@ -22,6 +22,7 @@ mod parameters;
 mod params;
 mod problem;
 mod reference;
+mod schema;
 mod source;
 mod stages;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Note, Severity};
+pub use schema::schema;
 pub use source::Source;
 
 use crate::pipeline::{Pipeline, StageDecl};

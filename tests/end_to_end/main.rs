@@ -7,4 +7,5 @@ mod commands;
 mod home;
 mod project;
 mod running;
+mod schema;
 mod signals;

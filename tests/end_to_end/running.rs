@@ -48,7 +48,11 @@ fn a_failure_is_shown_with_its_log_and_the_way_to_repeat_it() {
     let run = ["run", "p.yaml", "--set", "params.limit=2", "--keep-going", "-j1"];
     let answer = project.mctune(&run);
     assert_eq!(answer.code, 1);
-    assert!(answer.err.contains("error: task leaf[x=2] failed: `./leaf.sh` ended with exit status: 3"), "{}", answer.err);
+    assert!(
+        answer.err.contains("error: task leaf[x=2] failed: `./leaf.sh` ended with exit status: 3"),
+        "{}",
+        answer.err
+    );
     assert!(answer.err.contains("  | looking at 2\n") && answer.err.contains("  | 2 is too much\n"), "{}", answer.err);
     let again = answer.err.lines().find_map(|line| line.trim().strip_prefix("again: mctune ")).unwrap();
     assert_eq!(again, "run p.yaml --set 'params.limit=2' --only 'leaf[x=2]'");
