@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Write the report of a finished campaign as a web page.
     Report(ReportArgs),
+    /// Simulate spectra at one parameter point, without a pipeline.
+    Simulate(SimulateArgs),
     /// Look after the store.
     Cache(CacheArgs),
 }
@@ -197,7 +199,8 @@ pub(crate) struct LsArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mctune get pipelines/juno.yaml --profile quick surrogate.model -o model/\n  \
-    mctune get pipelines/juno.yaml --profile quick 'training[kB=15,fC=0.5,Y=10000]' -o sample.parquet")]
+    mctune get pipelines/juno.yaml --profile quick 'training[kB=15,fC=0.5,Y=10000]' -o sample.parquet\n  \
+    mctune get pipelines/juno.yaml --profile quick 'anchors[kB=15.45,fC=0.525,Y=10100]' --as events -o events.csv")]
 pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
@@ -206,6 +209,61 @@ pub(crate) struct GetArgs {
     /// Where to put it; it must not exist yet [default: its own name in the current folder].
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
+    /// For a sample: the file as it is stored, or a row for each entry; -o then ends in .parquet or .csv.
+    #[arg(long = "as", value_enum, default_value = "counts")]
+    pub(crate) form: SampleForm,
+}
+
+/// How a sample is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SampleForm {
+    /// Distinct numbers of photo-electrons with their multiplicities: small, and all that fits need.
+    Counts,
+    /// One row for each entry: columns `source` and `npe`.
+    Events,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    mctune simulate --source Cs137 --kB 15.45 --fC 0.525 --Y 10100 --events 1000000 -o cs.parquet --plot cs.svg\n  \
+    mctune simulate --source AmBe,AmC --kB 10 --fC 0.5 --Y 9000 --events 100000 --as events -o neutrons.csv")]
+pub(crate) struct SimulateArgs {
+    /// Source: Cs137, K40, Co60, AmBe, AmC, Mn54, Ge68 or one of the detector file; several with commas.
+    #[arg(long, required = true, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) source: Vec<String>,
+    /// Birks' constant, 1e-3 g/(cm2 MeV); the study scans 6 to 24.
+    #[arg(long = "kB", value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) kb: f64,
+    /// Strength of the Cherenkov light; the study scans 0 to 1.
+    #[arg(long = "fC", value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) fc: f64,
+    /// Scintillation photons per MeV; the study scans 8000 to 12000.
+    #[arg(long = "Y", value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) yield_per_mev: f64,
+    /// Decays of each source; a neutron source leaves two entries per decay.
+    #[arg(long, value_name = "N")]
+    pub(crate) events: u64,
+    /// Seed of the random numbers: the same seed gives the same file, whatever the number of cores.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Where to write the sample: .parquet or .csv; it must not exist yet.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Distinct values with multiplicities, or a row for each entry.
+    #[arg(long = "as", value_enum, default_value = "counts")]
+    pub(crate) form: SampleForm,
+    /// Draw the densities into this SVG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// YAML file with `constants` and `define` as under `with` of a `generate` stage: another detector, other sources.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) detector: Option<PathBuf>,
+    /// Cores to use [default: all].
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: Option<u32>,
+    /// Print machine-readable JSON on the standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

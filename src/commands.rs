@@ -9,6 +9,7 @@ mod plan;
 mod report;
 mod run;
 mod schema;
+mod simulate;
 
 use crate::args::{CacheCommand, Cli, Command};
 use crate::exit::Code;
@@ -24,6 +25,7 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Ls(args) => ls::ls(&args),
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
         Command::Cache(args) => match args.command {
             CacheCommand::Stats(target) => cache::stats(&target),
             CacheCommand::Verify(target) => cache::verify(&target),

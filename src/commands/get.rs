@@ -10,10 +10,13 @@ use mctune_engine::graph::TaskId;
 use mctune_engine::plan::{self, Status};
 use mctune_engine::record::TaskRecord;
 use mctune_engine::resolve::Resolver;
+use mctune_engine::stage::Output;
+use mctune_stages::SAMPLE;
+use mctune_stages::sample::Sample;
 use serde_json::json;
 
-use super::{say, say_json};
-use crate::args::GetArgs;
+use super::{say, say_json, simulate};
+use crate::args::{GetArgs, SampleForm};
 use crate::exit::{Code, NotFound, Usage};
 use crate::place;
 
@@ -38,7 +41,10 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
         );
     };
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(&output.file_name));
-    copy_out(store, content, &target)?;
+    match args.form {
+        SampleForm::Counts => copy_out(store, content, &target)?,
+        SampleForm::Events => events_out(store, output, content, &target)?,
+    }
     if args.campaign.json {
         say_json(&json!({"path": target, "artifact": content}))?;
     } else {
@@ -56,6 +62,16 @@ pub(crate) fn finished(campaign: &Campaign, store: &Store, task: TaskId) -> anyh
         Status::Run { .. } | Status::Waits { .. } => None,
     };
     Ok(record.ok_or_else(|| NotFound(format!("task {label} has no result yet; `mctune run` computes it")))?)
+}
+
+/// Writes a sample entry by entry.
+fn events_out(store: &Store, output: &Output, content: &Artifact, target: &Path) -> anyhow::Result<()> {
+    if output.artifact_type != SAMPLE {
+        return Err(Usage(format!("artifact `{}` is no sample: only samples have events", output.name)).into());
+    }
+    simulate::refuse_existing(target)?;
+    let bytes = store.read(&content.digest).context("if the store is damaged, `mctune run` repairs it")?;
+    simulate::write_as(&Sample::from_parquet(&bytes)?, target, SampleForm::Events)
 }
 
 /// Writes an artifact to a path that does not exist yet.

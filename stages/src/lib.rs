@@ -10,6 +10,7 @@ pub mod generate;
 pub mod import;
 pub mod model;
 pub mod report;
+pub mod response;
 pub mod sample;
 pub mod summarize;
 pub mod train;
@@ -30,6 +31,8 @@ pub const FIT: ArtifactType = ArtifactType("fit");
 pub const SUMMARY: ArtifactType = ArtifactType("summary");
 /// A self-contained HTML page (`report.html`).
 pub const PAGE: ArtifactType = ArtifactType("page");
+/// Response to photons of known energies: a folder with `response.json` and `response.csv`.
+pub const RESPONSE: ArtifactType = ArtifactType("response");
 /// Figures of a page: a folder of SVG files, each with its data as CSV.
 pub const FIGURES: ArtifactType = ArtifactType("figures");
 
@@ -42,6 +45,7 @@ pub fn registry() -> Registry {
         .with(generate::Generate::default())
         .with(import::Import)
         .with(report::Report)
+        .with(response::Response::default())
         .with(summarize::Summarize)
         .with(train::Train)
 }

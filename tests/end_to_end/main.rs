@@ -9,3 +9,4 @@ mod project;
 mod running;
 mod schema;
 mod signals;
+mod simulate;
