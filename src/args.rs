@@ -134,6 +134,9 @@ pub(crate) struct RunArgs {
     /// How to show progress.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: ProgressStyle,
+    /// Write which task ran when, for chrome://tracing and ui.perfetto.dev.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timeline: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
