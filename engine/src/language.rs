@@ -23,6 +23,7 @@ mod parameters;
 mod params;
 mod problem;
 mod reference;
+mod schema;
 mod source;
 mod stages;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use serde_json::{Map, Value};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Note, Severity};
 pub use origins::{Origin, Origins, StageField};
+pub use schema::schema;
 pub use source::Source;
 
 use crate::pipeline::{Pipeline, StageDecl};

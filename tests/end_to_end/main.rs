@@ -9,5 +9,6 @@ mod home;
 mod inspection;
 mod project;
 mod running;
+mod schema;
 mod signals;
 mod simulate;

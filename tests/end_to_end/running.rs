@@ -96,3 +96,47 @@ fn what_a_run_cannot_give_is_said_before_it_begins() {
     assert_eq!(project.mctune(&["run", "p.yaml", "--gpus", "99"]).code, 64);
     assert_eq!(project.run(&["--memory", "3 GB"])["outcome"], "complete");
 }
+
+#[test]
+fn a_timeline_shows_every_task_that_ran() {
+    let project = project();
+    project.run(&["-j2", "--timeline", "trace.json"]);
+    let events: Vec<serde_json::Value> = serde_json::from_str(&project.text("trace.json")).unwrap();
+    let spans: Vec<_> = events.iter().filter(|event| event["ph"] == "X").collect();
+    assert_eq!(spans.len(), 13);
+    let leaf = spans.iter().find(|span| span["name"] == "leaf[x=2]").unwrap();
+    assert_eq!((&leaf["cat"], &leaf["args"]["outcome"]), (&"leaf".into(), &"finished".into()));
+    for (index, one) in spans.iter().enumerate() {
+        for other in &spans[..index] {
+            let begins = |span: &serde_json::Value| span["ts"].as_u64().unwrap();
+            let ends = |span: &serde_json::Value| begins(span) + span["dur"].as_u64().unwrap();
+            let apart = begins(other) >= ends(one) || ends(other) <= begins(one);
+            assert!(one["tid"] != other["tid"] || apart, "one row holds one task at a time: {one} {other}");
+        }
+    }
+    assert_eq!(project.mctune(&["run", "p.yaml", "--timeline", "no/such/folder.json"]).code, 64);
+}
+
+#[test]
+fn log_lines_are_json_when_asked_for() {
+    let project = project();
+    let answer = project.mctune(&["run", "p.yaml", "-v", "--log-format", "json", "--progress", "none"]);
+    assert_eq!(answer.code, 0);
+    let lines: Vec<serde_json::Value> = answer.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said = |message: &str| lines.iter().filter(|line| line["fields"]["message"] == message).count();
+    assert_eq!((said("run begins"), said("task begins"), said("task finished"), said("run ends")), (1, 13, 13, 1));
+    assert!(
+        lines.iter().any(|line| line["fields"]["task"] == "pair[m=a,x=3]" && line["fields"]["seconds"].is_number())
+    );
+}
+
+#[test]
+fn a_pipe_gets_plain_lines() {
+    let project = project();
+    let answer = project.mctune(&["run", "p.yaml", "--set", "params.limit=3", "--keep-going"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.err.contains("failed: leaf[x=3]: ") && !answer.err.contains('\u{1b}'), "{}", answer.err);
+    let answer = project.mctune(&["run", "p.yaml"]);
+    assert!(answer.err.contains("] pair: 2 of 8 tasks ran\n"), "{}", answer.err);
+    assert!(answer.out.starts_with("complete: 13 tasks, 6 from the store, 7 ran"), "{}", answer.out);
+}
