@@ -1,7 +1,9 @@
 //! One file for each command.
 
+mod audit;
 mod cache;
 mod check;
+mod compare;
 mod completions;
 mod explain;
 mod get;
@@ -34,6 +36,8 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Report(args) => report::report(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Graph(args) => graph::graph(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Runs(args) => runs::runs(&args),
         Command::Completions(args) => Ok(completions::completions(&args)),
         Command::Cache(args) => match args.command {
