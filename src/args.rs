@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use diagnosis::{
-    AuditArgs, CompareArgs, CompletionsArgs, GraphArgs, GraphFormat, InitArgs, LogsArgs, RunsArgs, ShowArgs,
+    AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
+    RunsArgs, ShowArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -79,6 +80,8 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Compare two runs: configuration, keys, artifacts, numbers.
     Compare(CompareArgs),
+    /// Write a run out as a research object (RO-Crate).
+    Export(ExportArgs),
     /// Run a sample of finished tasks again and compare bytes.
     Audit(AuditArgs),
     /// Look after the store.

@@ -6,6 +6,7 @@ mod check;
 mod compare;
 mod completions;
 mod explain;
+mod export;
 mod get;
 mod graph;
 mod init;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Compare(args) => compare::compare(&args),
+        Command::Export(args) => export::export(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Runs(args) => runs::runs(&args),
         Command::Completions(args) => Ok(completions::completions(&args)),

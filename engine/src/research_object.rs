@@ -32,6 +32,8 @@ pub enum Artifacts {
 /// What an export says besides what the run knows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportOptions {
+    /// Folder where the pipeline's relative paths start; declared files are taken from there if they are what they were.
+    pub base: PathBuf,
     /// Which artifacts go into it.
     pub artifacts: Artifacts,
     /// Licence: an address, or a text.
@@ -118,9 +120,8 @@ pub fn export(
     let folder = manifest::folder(&store.runs_dir(), run);
     let manifest = manifest::read(&folder)?;
     let source = Source::new(&manifest.pipeline, &manifest.pipeline_text);
-    let base = manifest.pipeline.parent().unwrap_or(Path::new("."));
     let profile = manifest.profile.as_deref();
-    let pipeline = language::load(source, base, profile, &manifest.overrides, registry).ok();
+    let pipeline = language::load(source, &options.base, profile, &manifest.overrides, registry).ok();
     let tasks = manifest::read_tasks(&folder)?;
     let run = Run { manifest, tasks, pipeline, store, options };
     if std::fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {

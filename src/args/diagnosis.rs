@@ -174,3 +174,51 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The folder is an RO-Crate after the Workflow Run Crate profile: pipeline, declared files, manifest, task list,\n\
+    artifacts, and their description in ro-crate-metadata.json. Its README says how to run it again.\n\n\
+    Examples:\n  mctune export last -o crate/ --pipeline pipelines/juno.yaml --author 'A. Person' \\\n      \
+    --license https://spdx.org/licenses/CC-BY-4.0\n  mctune export last-1 -o crate/ --artifacts none"
+)]
+pub(crate) struct ExportArgs {
+    /// The run: its name, the beginning of it, `last`, `last-1` ...
+    pub(crate) run: String,
+    /// Folder to write; it must be empty or not exist yet.
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// The pipeline file, whose store is meant; declared files are taken from beside it [default: the store in .mctune].
+    #[arg(long)]
+    pub(crate) pipeline: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Artifacts to include.
+    #[arg(long, value_enum, default_value = "final")]
+    pub(crate) artifacts: Exported,
+    /// Licence of the content, as an address or a text.
+    #[arg(long)]
+    pub(crate) license: Option<String>,
+    /// Who ran it.
+    #[arg(long)]
+    pub(crate) author: Option<String>,
+    /// Address that identifies the author, such as https://orcid.org/...
+    #[arg(long, requires = "author")]
+    pub(crate) author_id: Option<String>,
+    /// The author's institute.
+    #[arg(long, requires = "author")]
+    pub(crate) affiliation: Option<String>,
+    /// Print machine-readable JSON on the standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Exported {
+    /// None; the task list names them by their digests.
+    None,
+    /// Those of stages from which no other stage takes anything.
+    Final,
+    /// All.
+    All,
+}

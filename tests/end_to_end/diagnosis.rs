@@ -141,3 +141,21 @@ fn two_runs_are_compared_down_to_their_numbers() {
     assert_eq!(home.mctune(&["compare", first, "2", "--pipeline", "small.yaml"]).code, 5, "two runs begin like this");
     assert_eq!(home.mctune(&["compare", first, "last-7", "--pipeline", "small.yaml"]).code, 5);
 }
+
+#[test]
+fn a_run_is_exported_and_the_export_runs_again() {
+    let home = small();
+    let run = json(&home, &["run", "small.yaml", "--set", "params.factor=4", "--json"]);
+    let export = home.mctune(&["export", "last", "--pipeline", "small.yaml", "-o", "crate", "--author", "A. Person"]);
+    assert_eq!((export.code, export.err.as_str()), (0, ""), "{}", export.out);
+    let text = std::fs::read_to_string(home.path("crate/ro-crate-metadata.json")).unwrap();
+    assert!(text.contains("https://w3id.org/ro/wfrun/workflow/0.5") && text.contains("A. Person"), "{text}");
+    assert_eq!(std::fs::read_to_string(home.path("crate/artifacts/total/total.json")).unwrap(), "{\"total\": 24}\n");
+    assert_eq!(home.mctune(&["export", "last", "--pipeline", "small.yaml", "-o", "crate"]).code, 64, "not empty");
+    // The README of the export says how to get the same bytes.
+    let readme = std::fs::read_to_string(home.path("crate/README.md")).unwrap();
+    let digest = run["campaign_digest"].as_str().unwrap();
+    assert!(readme.contains("--set 'params.factor=4'") && readme.contains(digest), "{readme}");
+    let again = json(&home, &["run", "crate/small.yaml", "--set", "params.factor=4", "--json"]);
+    assert_eq!((&again["counts"]["ran"], &again["campaign_digest"]), (&5.into(), &run["campaign_digest"]));
+}

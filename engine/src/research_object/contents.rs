@@ -43,7 +43,6 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> ExportError + '_ {
 
 /// Copies the files that tasks declared, as far as they are what they were in the run.
 fn declared_files(run: &Run<'_>, target: &Path) -> Result<(BTreeMap<String, u64>, BTreeSet<String>), ExportError> {
-    let base = run.manifest.pipeline.parent().unwrap_or(Path::new(""));
     let (mut files, mut missing) = (BTreeMap::new(), BTreeSet::new());
     let mut seen: BTreeSet<(String, Digest)> = BTreeSet::new();
     for task in &run.tasks {
@@ -53,7 +52,7 @@ fn declared_files(run: &Run<'_>, target: &Path) -> Result<(BTreeMap<String, u64>
             if !seen.insert((path.to_owned(), *digest)) {
                 continue;
             }
-            let source = base.join(path);
+            let source = run.options.base.join(path);
             let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
             if !inside || resolve::digest_path(&source).ok() != Some(*digest) {
                 missing.insert(path.to_owned());

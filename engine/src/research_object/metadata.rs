@@ -24,7 +24,7 @@ const AFFILIATION: &str = "#affiliation";
 pub(super) fn write(run: &Run<'_>, contents: &Contents, target: &Path) -> Result<(), ExportError> {
     let path = target.join("ro-crate-metadata.json");
     let value = json!({
-        "@context": [format!("{CRATE}/context"), "https://w3id.org/ro/terms/workflow-run/context"],
+        "@context": format!("{CRATE}/context"),
         "@graph": Description::new(run, contents).entities(),
     });
     std::fs::write(&path, format!("{value:#}\n")).map_err(|source| ExportError::Io { path, source })
@@ -109,7 +109,10 @@ impl<'a> Description<'a> {
             root = with(root, json!({"identifier": format!("blake3:{digest}")}));
         }
         if let Some(author) = self.author_id() {
-            root = with(root, json!({"author": {"@id": author}, "publisher": {"@id": author}}));
+            root = with(root, json!({"author": {"@id": author}}));
+        }
+        if self.run.options.author.as_ref().is_some_and(|author| author.affiliation.is_some()) {
+            root = with(root, json!({"publisher": {"@id": AFFILIATION}}));
         }
         root
     }
@@ -193,12 +196,12 @@ impl<'a> Description<'a> {
                 counts.failed
             ),
             "instrument": {"@id": uri(&self.contents.pipeline)},
-            "startTime": manifest.began,
-            "endTime": self.ended(),
-            "actionStatus": {"@id": match manifest.outcome {
+            "startTime": with_offset(&manifest.began),
+            "endTime": with_offset(self.ended()),
+            "actionStatus": match manifest.outcome {
                 Outcome::Complete => "http://schema.org/CompletedActionStatus",
                 _ => "http://schema.org/FailedActionStatus",
-            }},
+            },
             "object": objects,
             "result": results,
         });
@@ -291,7 +294,9 @@ impl<'a> Description<'a> {
 }
 
 fn formal(id: &str, name: &str, kind: &str, examples: &[&str], description: &str) -> Value {
-    let examples: Vec<Value> = examples.iter().map(|example| json!({"@id": example})).collect();
+    let mut examples: Vec<Value> = examples.iter().map(|example| json!({"@id": example})).collect();
+    // One value stands for itself, by the recommendation of RO-Crate.
+    let examples = if examples.len() == 1 { examples.remove(0) } else { Value::Array(examples) };
     json!({
         "@id": id,
         "@type": "FormalParameter",
@@ -340,6 +345,11 @@ fn with(base: Value, more: Value) -> Value {
         }
     }
     Value::Object(fields)
+}
+
+/// A time with `+00:00` for `Z`: the same in ISO 8601, and what the profile's shapes know.
+fn with_offset(time: &str) -> String {
+    time.strip_suffix('Z').map_or_else(|| time.to_owned(), |time| format!("{time}+00:00"))
 }
 
 fn reference(id: String) -> Value {

@@ -62,7 +62,8 @@ fn everything_that_is_named_is_there_and_described() {
     let home = home();
     home.run(PIPELINE, &["params.factor=2.5"]);
     let author = Author { name: "A. Person".into(), id: None, affiliation: Some("An Institute".into()) };
-    let options = ExportOptions { artifacts: Artifacts::Final, license: None, author: Some(author) };
+    let options =
+        ExportOptions { base: home.path(""), artifacts: Artifacts::Final, license: None, author: Some(author) };
     let (export, entities) = exported(&home, &options, "crate");
     assert_eq!((export.artifacts, export.missing_files.len()), (4, 0));
     // Local entities that are referred to are described, files that are described exist.
@@ -100,8 +101,12 @@ fn everything_that_is_named_is_there_and_described() {
 fn exports_can_be_smaller_or_whole_and_are_the_same_every_time() {
     let home = home();
     home.run(PIPELINE, &[]);
-    let options =
-        |artifacts| ExportOptions { artifacts, license: Some("https://spdx.org/licenses/MIT".into()), author: None };
+    let options = |artifacts| ExportOptions {
+        base: home.path(""),
+        artifacts,
+        license: Some("https://spdx.org/licenses/MIT".into()),
+        author: None,
+    };
     let (all, entities) = exported(&home, &options(Artifacts::All), "all");
     assert_eq!(all.artifacts, 6);
     assert_eq!(entities["./"]["license"]["@id"], "https://spdx.org/licenses/MIT");
