@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Check a pipeline without running anything.
     Check(CheckArgs),
+    /// Print the JSON Schema of pipelines, for editors.
+    Schema(SchemaArgs),
     /// List stages, or the tasks of a stage with their state and artifacts.
     Ls(LsArgs),
     /// Show everything that is known of a task or an artifact.
@@ -157,6 +159,9 @@ pub(crate) struct RunArgs {
     /// How to show progress.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: ProgressStyle,
+    /// Write which task ran when, for chrome://tracing and ui.perfetto.dev.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timeline: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -208,6 +213,14 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mctune schema > mctune.schema.json")]
+pub(crate) struct SchemaArgs {
+    /// The schema of files that pipelines include.
+    #[arg(long)]
+    pub(crate) included: bool,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ mod plan;
 mod report;
 mod run;
 mod runs;
+mod schema;
 mod show;
 mod simulate;
 
@@ -30,6 +31,7 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Plan(args) => plan::plan(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Check(args) => check::check(&args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Ls(args) => ls::ls(&args),
         Command::Show(args) => show::show(&args),
         Command::Logs(args) => logs::logs(&args),

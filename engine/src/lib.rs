@@ -27,6 +27,7 @@ pub mod resources;
 pub mod run;
 pub mod schedule;
 pub mod stage;
+pub mod text;
 
 #[cfg(test)]
 mod toy;

@@ -27,10 +27,13 @@ pub struct Manifest {
     pub campaign: String,
     /// Pipeline file as the user gave it.
     pub pipeline: PathBuf,
-    /// Digest of the pipeline text.
+    /// Digest of the texts of all files of the pipeline.
     pub pipeline_digest: Digest,
     /// The pipeline text.
     pub pipeline_text: String,
+    /// Files that the pipeline includes, with their texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub included: Vec<(PathBuf, String)>,
     /// Profile.
     pub profile: Option<String>,
     /// Overrides in the order given.

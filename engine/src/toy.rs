@@ -173,6 +173,7 @@ pub(crate) fn pipeline(axes: &[(&str, usize)], stages: &[Stage<'_>]) -> Pipeline
         path: "toy.yaml".into(),
         base: ".".into(),
         text: String::new(),
+        included: Vec::new(),
         warnings: Vec::new(),
         origins: crate::language::Origins::default(),
         profile: None,

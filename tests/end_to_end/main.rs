@@ -7,4 +7,8 @@ mod commands;
 mod diagnosis;
 mod home;
 mod inspection;
+mod project;
+mod running;
+mod schema;
+mod signals;
 mod simulate;

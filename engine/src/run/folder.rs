@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use mctune_cache::{Digest, Store};
+use mctune_cache::Store;
 
 use super::{RunError, RunOptions};
 use crate::campaign::Campaign;
@@ -26,8 +26,9 @@ pub(super) fn begin(
         run: run.clone(),
         campaign: pipeline.name.clone(),
         pipeline: pipeline.path.clone(),
-        pipeline_digest: Digest::of(pipeline.text.as_bytes()),
+        pipeline_digest: pipeline.text_digest(),
         pipeline_text: pipeline.text.clone(),
+        included: pipeline.included.iter().map(|source| (source.path.clone(), source.text.clone())).collect(),
         profile: pipeline.profile.clone(),
         overrides: pipeline.overrides.clone(),
         only: options.only.clone(),

@@ -7,6 +7,7 @@ use crate::event::Silent;
 use crate::language::{self, Source};
 use crate::manifest::History;
 use crate::plan::{self, Planned, Reason};
+use crate::text::{Concat, Write};
 use crate::toy;
 
 /// Two leaves for each x, halved (so that small changes are cut off), summed up.
@@ -23,6 +24,7 @@ stages:
 
 mod batches;
 mod execution;
+mod texts;
 
 struct Home {
     folder: tempfile::TempDir,
@@ -40,7 +42,7 @@ impl Home {
 
     fn campaign(&self, text: &str, overrides: &[&str]) -> Arc<Campaign> {
         let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
-        let registry = toy::registry().with(crate::command::Command).with(self.pool.clone());
+        let registry = toy::registry().with(crate::command::Command).with(self.pool.clone()).with(Write).with(Concat);
         let source = Source::new(Path::new("toy.yaml"), text.to_owned());
         let pipeline = language::load(source, self.folder.path(), None, &overrides, &registry).unwrap();
         Arc::new(Campaign::new(pipeline, None).unwrap())
@@ -222,24 +224,6 @@ stages:
     // The script is part of the key.
     write("#!/bin/sh\nmkdir out\necho 7 > out/result.txt\n");
     assert_eq!(home.run(text, &[]).ran, ["double[x=0]", "double[x=1]", "join"]);
-}
-
-#[test]
-fn a_missing_file_is_found_before_anything_runs() {
-    let text = "
-mctune: 1
-name: toy
-stages:
-  first: { uses: sum }
-  second: { uses: command, with: { run: 'true', files: [gone.py], outputs: { a: b } }, inputs: { x: first } }
-";
-    let home = Home::new();
-    let message = home.try_run(text, &[], RunOptions::default()).unwrap_err().to_string();
-    assert!(
-        message.contains("task second") && message.contains("`files[0]`") && message.contains("gone.py"),
-        "{message}"
-    );
-    assert!(!home.store().runs_dir().exists());
 }
 
 #[test]

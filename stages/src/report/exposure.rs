@@ -155,7 +155,7 @@ fn figure(group: &FitGroup<'_>, name: &str, ensembles: &[Ensemble], labels: &Lab
         width: 480.0,
         x: Axis::log("events of each source"),
         panels: vec![
-            Panel::new(170.0, Axis::linear(labels.quantity("fitted \u{2212} true ", name)), above),
+            Panel::new(170.0, Axis::linear(labels.quantity("bias of ", name)), above),
             Panel::new(110.0, Axis::log(format!("error of {symbol}")), below),
         ],
     };
