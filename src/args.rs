@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use diagnosis::{CompletionsArgs, GraphArgs, GraphFormat, InitArgs, LogsArgs, RunsArgs, ShowArgs};
+pub(crate) use diagnosis::{
+    AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
+    RunsArgs, ShowArgs,
+};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -16,7 +19,7 @@ Exit status:
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
   5   no such task, artifact or run
-  6   `cache verify` found damage
+  6   `cache verify` found damage, `audit` other bytes
   64  wrong arguments
   70  an error of the program or the system
   130 interrupted
@@ -77,6 +80,12 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     /// List the runs of a store.
     Runs(RunsArgs),
+    /// Compare two runs: configuration, keys, artifacts, numbers.
+    Compare(CompareArgs),
+    /// Write a run out as a research object (RO-Crate).
+    Export(ExportArgs),
+    /// Run a sample of finished tasks again and compare bytes.
+    Audit(AuditArgs),
     /// Look after the store.
     Cache(CacheArgs),
     /// Print a script that completes commands and options in a shell.

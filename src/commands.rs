@@ -1,9 +1,12 @@
 //! One file for each command.
 
+mod audit;
 mod cache;
 mod check;
+mod compare;
 mod completions;
 mod explain;
+mod export;
 mod get;
 mod graph;
 mod init;
@@ -36,6 +39,9 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Report(args) => report::report(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Graph(args) => graph::graph(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Runs(args) => runs::runs(&args),
         Command::Completions(args) => Ok(completions::completions(&args)),
         Command::Cache(args) => match args.command {

@@ -44,6 +44,24 @@ pub fn changes(from: &PreImage, to: &PreImage, listing: &dyn Fn(&Digest) -> Opti
     changes
 }
 
+/// The value at `files[2].path` of a tree.
+#[must_use]
+pub fn value_at<'v>(tree: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split(['.', '[', ']']).filter(|step| !step.is_empty()).try_fold(tree, |at, step| match at {
+        Value::Object(fields) => fields.get(step),
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// What differs between two trees of values, by path. Lists count as single values.
+#[must_use]
+pub fn value_changes(from: &Value, to: &Value) -> Vec<Change> {
+    let mut changes = Vec::new();
+    compare("", Some(from), Some(to), &mut changes);
+    changes
+}
+
 /// What differs between two pre-images apart from their inputs.
 #[must_use]
 pub fn own_changes(from: &PreImage, to: &PreImage) -> Vec<Change> {

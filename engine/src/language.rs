@@ -130,6 +130,14 @@ pub fn load(
     Ok(pipeline)
 }
 
+/// The values of a pipeline text as they are written, without profile, overrides and references; none if it is no YAML that
+/// pipelines are made of.
+#[must_use]
+pub fn values(text: &str) -> Option<Value> {
+    let parsed = yaml::parse(text.trim_start_matches('\u{feff}'), yaml::Origin { source: SourceId(0), indent: 0 });
+    parsed.root.filter(|_| parsed.problems.is_empty()).map(|root| root.to_value())
+}
+
 /// A pipeline without the facts of the call.
 struct Understood {
     name: String,

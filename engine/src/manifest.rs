@@ -160,7 +160,7 @@ pub fn log_path(folder: &Path, stage: &str, coords: &Coords) -> PathBuf {
 }
 
 /// Coordinates as a file name: nothing but letters, digits and `=,.+-_`, at most 120 bytes.
-fn file_safe(coords: &str) -> String {
+pub(crate) fn file_safe(coords: &str) -> String {
     let text: String =
         coords.chars().map(|c| if c.is_ascii_alphanumeric() || "=,.+-_".contains(c) { c } else { '_' }).collect();
     match text.len() {

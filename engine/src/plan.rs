@@ -184,6 +184,11 @@ impl<'a> Plan<'a> {
         &self.resolver
     }
 
+    /// The same, to resolve further with.
+    pub(crate) fn resolver_mut(&mut self) -> &mut Resolver<'a> {
+        &mut self.resolver
+    }
+
     /// Counts a stage's tasks by status.
     #[must_use]
     pub fn tally(&self, stage: &StageNode) -> Tally {

@@ -16,6 +16,7 @@ use crate::pipeline::Pipeline;
 use crate::record::{self, Lookup, TaskRecord};
 use crate::registry::Prepared;
 use crate::stage::{ParamError, Seed};
+pub(crate) use files::digest_path;
 
 /// A task could not be given a key.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{note, say, say_json};
 use crate::args::RunsArgs;
-use crate::exit::Code;
+use crate::exit::{Code, NotFound};
 use crate::{place, table};
 
 pub(crate) fn runs(args: &RunsArgs) -> anyhow::Result<Code> {
@@ -96,4 +96,26 @@ fn seconds(run: &Manifest) -> Option<f64> {
     let time = |text: &str| humantime::parse_rfc3339(text).ok();
     let took: Duration = time(run.ended.as_deref()?)?.duration_since(time(&run.began)?).ok()?;
     Some(took.as_secs_f64())
+}
+
+/// The run that is meant by its name, the beginning of its name, `last` or `last-N`.
+pub(crate) fn find(store: &Store, wanted: &str) -> anyhow::Result<String> {
+    let names = manifest::list(&store.runs_dir())?;
+    if let Some(rest) = wanted.strip_prefix("last") {
+        let back = if rest.is_empty() { Some(0) } else { rest.strip_prefix('-').and_then(|back| back.parse().ok()) };
+        let Some(back): Option<usize> = back else {
+            return Err(NotFound(format!("`{wanted}` is no run; `last-1` is the one before the last")).into());
+        };
+        let missing = || NotFound(format!("there is no run `{wanted}`: the store has {} of them", names.len()));
+        return Ok(names.get(back).cloned().ok_or_else(missing)?);
+    }
+    let fitting: Vec<&String> = names.iter().filter(|name| name.starts_with(wanted)).collect();
+    match fitting[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(NotFound(format!("no run is called `{wanted}`; `mctune runs` lists them")).into()),
+        ref several => {
+            let names: Vec<_> = several.iter().take(3).map(|name| name.as_str()).collect();
+            Err(NotFound(format!("{} runs begin with `{wanted}`: {} ...", several.len(), names.join(", "))).into())
+        }
+    }
 }

@@ -93,3 +93,69 @@ fn explain_shows_the_stored_key_and_the_nearest_record() {
     );
     assert_eq!(value["pre_image"]["kind"], "command");
 }
+
+#[test]
+fn an_audit_names_the_task_that_is_not_deterministic() {
+    let home = small();
+    assert_eq!(home.mctune(&["audit", "small.yaml"]).code, 5, "nothing is finished");
+    home.mctune(&["run", "small.yaml"]);
+    let clean = home.mctune(&["audit", "small.yaml", "--fraction", "1"]);
+    assert_eq!(
+        (clean.code, clean.out.contains("5 of 5 finished tasks run again")),
+        (0, true),
+        "{}{}",
+        clean.out,
+        clean.err
+    );
+    std::fs::write(home.path("total.sh"), "echo sum; cat /proc/sys/kernel/random/uuid > total.json\n").unwrap();
+    home.mctune(&["run", "small.yaml"]);
+    let found = home.mctune(&["audit", "small.yaml", "--fraction", "1", "-j", "2"]);
+    assert_eq!(found.code, 6, "{}", found.out);
+    assert!(found.err.contains("DIFFERENT  total") && found.err.contains("line 1, column"), "{}", found.err);
+    assert!(found.out.contains("4 the same, 1 different"), "{}", found.out);
+    let value = json(&home, &["audit", "small.yaml", "--fraction", "1", "--json"]);
+    let total = value["audited"].as_array().unwrap().iter().find(|audited| audited["task"] == "total").unwrap();
+    assert_eq!((&total["verdict"], &total["differences"][0]["artifact"]), (&"different".into(), &"total".into()));
+    assert_eq!(home.mctune(&["audit", "small.yaml", "--fraction", "0"]).code, 64);
+}
+
+#[test]
+fn two_runs_are_compared_down_to_their_numbers() {
+    let home = small();
+    home.mctune(&["run", "small.yaml"]);
+    std::fs::write(home.path("small.yaml"), SMALL.replace("factor: 2", "factor: 3")).unwrap();
+    home.mctune(&["run", "small.yaml"]);
+    let answer = home.mctune(&["compare", "last-1", "last", "--pipeline", "small.yaml"]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    for piece in ["params.factor 2 -> 3", "total total: total", "+50.00%", "campaign digest"] {
+        assert!(answer.out.contains(piece), "`{piece}` is missing in\n{}", answer.out);
+    }
+    let value = json(&home, &["compare", "last-1", "last", "--pipeline", "small.yaml", "--json"]);
+    let metric = value["metrics"].as_array().unwrap().iter().find(|metric| metric["task"] == "total").unwrap();
+    assert_eq!((&metric["path"], &metric["a"], &metric["b"]), (&"total".into(), &12.0.into(), &18.0.into()));
+    // A run can be named by the beginning of its name, and by its folder.
+    let (first, second) = (value["a"].as_str().unwrap(), value["b"].as_str().unwrap());
+    let folder = home.path(".mctune/runs").join(second);
+    let same = home.mctune(&["compare", second, folder.to_str().unwrap(), "--pipeline", "small.yaml"]);
+    assert!(same.out.contains("both left the same bytes"), "{}{}", same.out, same.err);
+    assert_eq!(home.mctune(&["compare", first, "2", "--pipeline", "small.yaml"]).code, 5, "two runs begin like this");
+    assert_eq!(home.mctune(&["compare", first, "last-7", "--pipeline", "small.yaml"]).code, 5);
+}
+
+#[test]
+fn a_run_is_exported_and_the_export_runs_again() {
+    let home = small();
+    let run = json(&home, &["run", "small.yaml", "--set", "params.factor=4", "--json"]);
+    let export = home.mctune(&["export", "last", "--pipeline", "small.yaml", "-o", "crate", "--author", "A. Person"]);
+    assert_eq!((export.code, export.err.as_str()), (0, ""), "{}", export.out);
+    let text = std::fs::read_to_string(home.path("crate/ro-crate-metadata.json")).unwrap();
+    assert!(text.contains("https://w3id.org/ro/wfrun/workflow/0.5") && text.contains("A. Person"), "{text}");
+    assert_eq!(std::fs::read_to_string(home.path("crate/artifacts/total/total.json")).unwrap(), "{\"total\": 24}\n");
+    assert_eq!(home.mctune(&["export", "last", "--pipeline", "small.yaml", "-o", "crate"]).code, 64, "not empty");
+    // The README of the export says how to get the same bytes.
+    let readme = std::fs::read_to_string(home.path("crate/README.md")).unwrap();
+    let digest = run["campaign_digest"].as_str().unwrap();
+    assert!(readme.contains("--set 'params.factor=4'") && readme.contains(digest), "{readme}");
+    let again = json(&home, &["run", "crate/small.yaml", "--set", "params.factor=4", "--json"]);
+    assert_eq!((&again["counts"]["ran"], &again["campaign_digest"]), (&5.into(), &run["campaign_digest"]));
+}

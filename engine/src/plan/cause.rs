@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::campaign::Campaign;
-use crate::explain::Change;
+use crate::explain::{Change, value_at};
 use crate::graph::TaskId;
 use crate::key::PreImage;
 use crate::language::{Location, Origin, StageField};
@@ -337,15 +337,6 @@ impl Cause {
     fn new(kind: CauseKind, what: String, from: Option<Value>, to: Option<Value>, location: Option<Location>) -> Self {
         Self { kind, what, from, to, location, former: false, tasks: BTreeMap::new() }
     }
-}
-
-/// The value at `files[2].path` of a tree.
-fn value_at<'v>(tree: &'v Value, path: &str) -> Option<&'v Value> {
-    path.split(['.', '[', ']']).filter(|step| !step.is_empty()).try_fold(tree, |at, step| match at {
-        Value::Object(fields) => fields.get(step),
-        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        _ => None,
-    })
 }
 
 /// The value at `params.NAME..`.

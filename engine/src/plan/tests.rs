@@ -1,17 +1,7 @@
 //! Plans of toy campaigns beside their earlier runs.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use tokio::sync::mpsc;
-
 use super::*;
-use crate::event::Silent;
-use crate::language::{self, Source};
-use crate::resources::Resources;
-use crate::run::{self, RunOptions};
-use crate::toy;
-use mctune_cache::Store;
+use crate::toy::Home;
 
 const PIPELINE: &str = "\
 mctune: 1
@@ -28,61 +18,24 @@ stages:
     with: { run: [sh, say.sh, '${size}'], files: [say.sh], outputs: { said: said.txt } }
 ";
 
-struct Home {
-    folder: tempfile::TempDir,
+fn home() -> Home {
+    let home = Home::new();
+    home.write("say.sh", "echo $1 > said.txt");
+    home
 }
 
-impl Home {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Self { folder };
-        home.script("echo $1 > said.txt");
-        home
-    }
+fn compared(home: &Home, text: &str, overrides: &[&str]) -> Diff {
+    let (campaign, store, history) = (home.campaign(text, overrides), home.store(), home.history());
+    let mut plan = plan(&campaign, &store).unwrap();
+    let last = history.last(None).unwrap();
+    Diff::new(&campaign, &store, &mut plan, (&history, &last), &Home::registry()).unwrap()
+}
 
-    fn script(&self, text: &str) {
-        std::fs::write(self.folder.path().join("say.sh"), text).unwrap();
-    }
-
-    fn store(&self) -> Store {
-        let store = Store::open(&self.folder.path().join("store")).unwrap();
-        store.load().unwrap();
-        store
-    }
-
-    fn campaign(&self, text: &str, overrides: &[&str]) -> Campaign {
-        let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
-        let registry = toy::registry().with(crate::command::Command);
-        let source = Source::new(Path::new("toy.yaml"), text.to_owned());
-        Campaign::new(language::load(source, self.folder.path(), None, &overrides, &registry).unwrap(), None).unwrap()
-    }
-
-    fn run(&self, text: &str, overrides: &[&str]) {
-        let options = RunOptions { budget: Resources::cores(2), ..RunOptions::default() };
-        let (_sender, signals) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let (campaign, store) = (Arc::new(self.campaign(text, overrides)), Arc::new(self.store()));
-        runtime.block_on(run::run(campaign, store, options, signals, Arc::new(Silent))).unwrap();
-        // Names of runs sort by time to the millisecond.
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-
-    fn diff(&self, text: &str, overrides: &[&str]) -> Diff {
-        let (campaign, store) = (self.campaign(text, overrides), self.store());
-        let history = History::read(&store.runs_dir(), "toy");
-        let mut plan = plan(&campaign, &store).unwrap();
-        let last = history.last(None).unwrap();
-        let registry = toy::registry().with(crate::command::Command);
-        Diff::new(&campaign, &store, &mut plan, (&history, &last), &registry).unwrap()
-    }
-
-    fn explain(&self, text: &str, overrides: &[&str], task: &str) -> Explanation {
-        let (campaign, store) = (self.campaign(text, overrides), self.store());
-        let history = History::read(&store.runs_dir(), "toy");
-        let mut plan = plan(&campaign, &store).unwrap();
-        let task = campaign.select_one(task).unwrap();
-        Explanation::new(&campaign, &store, &mut plan, &history, task).unwrap()
-    }
+fn explain(home: &Home, text: &str, overrides: &[&str], task: &str) -> Explanation {
+    let (campaign, store) = (home.campaign(text, overrides), home.store());
+    let mut plan = plan(&campaign, &store).unwrap();
+    let task = campaign.select_one(task).unwrap();
+    Explanation::new(&campaign, &store, &mut plan, &home.history(), task).unwrap()
 }
 
 /// `[reused, restored, run, waits, gone]` of a stage.
@@ -110,9 +63,9 @@ fn causes(diff: &Diff) -> Vec<String> {
 
 #[test]
 fn an_unchanged_campaign_is_reused_whole() {
-    let home = Home::new();
+    let home = home();
     home.run(PIPELINE, &[]);
-    let diff = home.diff(&format!("# a comment\n{PIPELINE}"), &[]);
+    let diff = compared(&home, &format!("# a comment\n{PIPELINE}"), &[]);
     assert_eq!(counts(&diff, "leaf"), [3, 0, 0, 0, 0]);
     assert_eq!(counts(&diff, "total"), [1, 0, 0, 0, 0]);
     assert_eq!(causes(&diff), [""; 0]);
@@ -121,10 +74,10 @@ fn an_unchanged_campaign_is_reused_whole() {
 
 #[test]
 fn a_changed_line_is_named_whatever_it_is_written_in() {
-    let home = Home::new();
+    let home = home();
     home.run(PIPELINE, &[]);
     let edited = PIPELINE.replace("add: 10", "add: 20");
-    let diff = home.diff(&edited, &[]);
+    let diff = compared(&home, &edited, &[]);
     assert_eq!(causes(&diff), ["toy.yaml:3:16 params.add 10>20 [3 half]"]);
     assert_eq!((counts(&diff, "leaf"), counts(&diff, "half")), ([3, 0, 0, 0, 0], [0, 0, 3, 0, 0]));
     assert_eq!(counts(&diff, "total"), [0, 0, 0, 1, 0]);
@@ -133,16 +86,16 @@ fn a_changed_line_is_named_whatever_it_is_written_in() {
     assert_eq!((diff.expected.tasks, diff.expected.unknown), (4, 0));
     assert!(diff.expected.cpu_seconds > 0.0 && diff.expected.bytes > 0);
 
-    let overridden = home.diff(PIPELINE, &["stages.half.with.divide=3"]);
+    let overridden = compared(&home, PIPELINE, &["stages.half.with.divide=3"]);
     assert_eq!(causes(&overridden), ["--set:1:25 stages.half.with.divide 2>3 [3 half]"]);
 
     // What is no longer written is shown where it was.
-    let removed = home.diff(&PIPELINE.replace(", divide: 2", ""), &[]);
+    let removed = compared(&home, &PIPELINE.replace(", divide: 2", ""), &[]);
     assert_eq!(causes(&removed), ["toy.yaml:7:69 then stages.half.with.divide 2>1 [3 half]"]);
 
     // A changed script is named with the line that declares it.
-    home.script("echo $1 $1 > said.txt");
-    let script = home.diff(PIPELINE, &[]);
+    home.write("say.sh", "echo $1 $1 > said.txt");
+    let script = compared(&home, PIPELINE, &[]);
     assert_eq!((script.causes.len(), script.causes[0].kind), (1, CauseKind::File));
     let place = script.causes[0].location.as_ref().unwrap();
     assert_eq!((script.causes[0].what.as_str(), place.line, place.column), ("say.sh", 12, 51));
@@ -151,10 +104,10 @@ fn a_changed_line_is_named_whatever_it_is_written_in() {
 
 #[test]
 fn what_an_older_run_left_is_restored() {
-    let home = Home::new();
+    let home = home();
     home.run(PIPELINE, &[]);
     home.run(PIPELINE, &["params.add=30"]);
-    let diff = home.diff(PIPELINE, &[]);
+    let diff = compared(&home, PIPELINE, &[]);
     assert_eq!((counts(&diff, "half"), counts(&diff, "total")), ([0, 3, 0, 0, 0], [0, 1, 0, 0, 0]));
     assert_eq!(causes(&diff), ["toy.yaml:3:16 params.add 30>10 [3 half]"]);
     assert_eq!(diff.stages[2].after, ["half"]);
@@ -162,45 +115,45 @@ fn what_an_older_run_left_is_restored() {
 
 #[test]
 fn axes_that_grow_and_shrink_are_named() {
-    let home = Home::new();
+    let home = home();
     home.run(PIPELINE, &[]);
-    let grown = home.diff(&PIPELINE.replace("range: 3", "range: 5"), &[]);
+    let grown = compared(&home, &PIPELINE.replace("range: 3", "range: 5"), &[]);
     assert_eq!(causes(&grown), ["toy.yaml:4:21 axes.x 3>5 [2 half,2 leaf]"]);
     assert_eq!((counts(&grown, "leaf"), counts(&grown, "half")), ([3, 0, 2, 0, 0], [3, 0, 0, 2, 0]));
     // The two new leaves are expected to take what the others took.
     assert_eq!((grown.stages[0].expected.tasks, grown.stages[0].expected.unknown), (2, 0));
 
-    let shrunk = home.diff(&PIPELINE.replace("range: 3", "range: 2"), &[]);
+    let shrunk = compared(&home, &PIPELINE.replace("range: 3", "range: 2"), &[]);
     assert_eq!(causes(&shrunk), ["toy.yaml:4:21 axes.x 3>2 []"]);
     assert_eq!(counts(&shrunk, "leaf"), [2, 0, 0, 0, 1]);
 
     // An element that was written is pointed at itself.
-    let element = home.diff(&PIPELINE.replace("large]", "large, huge]"), &[]);
+    let element = compared(&home, &PIPELINE.replace("large]", "large, huge]"), &[]);
     assert_eq!(causes(&element), ["toy.yaml:4:47 axes.size 2>3 [1 shout]"]);
 }
 
 #[test]
 fn new_stages_seeds_and_inputs_are_named() {
-    let home = Home::new();
+    let home = home();
     home.run(PIPELINE, &[]);
-    let more = home.diff(&format!("{PIPELINE}  more: {{ uses: sum, inputs: {{ x: leaf }} }}\n"), &[]);
+    let more = compared(&home, &format!("{PIPELINE}  more: {{ uses: sum, inputs: {{ x: leaf }} }}\n"), &[]);
     assert_eq!(causes(&more), ["toy.yaml:13:3 stages.more null>null [1 more]".replace("null>null", "->-")]);
-    let other = home.diff(&PIPELINE.replace("inputs: { x: half }", "inputs: { x: leaf }"), &[]);
+    let other = compared(&home, &PIPELINE.replace("inputs: { x: half }", "inputs: { x: leaf }"), &[]);
     assert_eq!(causes(&other), [r#"toy.yaml:8:31 stages.total.inputs.x ["half.sum"]>["leaf.sum"] [1 total]"#]);
     let seeded = PIPELINE.replace("'${size}']", "'${task.seed}']");
     home.run(&seeded, &[]);
-    let diff = home.diff(&seeded, &["params.seed=4"]);
+    let diff = compared(&home, &seeded, &["params.seed=4"]);
     assert_eq!(causes(&diff), ["--set:1:13 params.seed 3>4 [2 shout]"]);
 }
 
 #[test]
 fn a_lost_object_is_counted_and_no_line_is_blamed() {
-    let home = Home::new();
+    let home = home();
     home.run(PIPELINE, &[]);
-    for entry in std::fs::read_dir(home.folder.path().join("store/packs")).unwrap() {
+    for entry in std::fs::read_dir(home.path("store/packs")).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    let diff = home.diff(PIPELINE, &[]);
+    let diff = compared(&home, PIPELINE, &[]);
     assert_eq!((diff.stages[0].lost, diff.stages[0].run), (3, 3));
     assert_eq!(causes(&diff), [""; 0]);
     // The record still tells what the task took.
@@ -209,10 +162,10 @@ fn a_lost_object_is_counted_and_no_line_is_blamed() {
 
 #[test]
 fn the_nearest_record_is_the_one_with_the_fewest_differences() {
-    let home = Home::new();
+    let home = home();
     home.run(PIPELINE, &[]);
     // Of a task that never ran: its neighbour.
-    let new = home.explain(&PIPELINE.replace("range: 3", "range: 4"), &[], "leaf[x=3]");
+    let new = explain(&home, &PIPELINE.replace("range: 3", "range: 4"), &[], "leaf[x=3]");
     assert!(matches!(new.status, Planned::Run { reason: Reason::New, .. }) && !new.stored);
     let nearest = new.nearest.unwrap();
     assert_eq!((nearest.task.as_str(), nearest.changes.len()), ("leaf[x=0]", 1));
@@ -220,12 +173,12 @@ fn the_nearest_record_is_the_one_with_the_fewest_differences() {
 
     // Of a hit: what it was before, and the pre-image is as stored.
     home.run(PIPELINE, &["params.add=30"]);
-    let hit = home.explain(PIPELINE, &[], "half[x=0]");
+    let hit = explain(&home, PIPELINE, &[], "half[x=0]");
     assert!(matches!(hit.status, Planned::Hit { .. }) && hit.stored);
     assert_eq!(hit.nearest.unwrap().changes[0].from, Some(30.into()));
 
     // Of a task that waits: as far as it is known.
-    let waits = home.explain(PIPELINE, &["params.add=50", "stages.total.with.add=1"], "total");
+    let waits = explain(&home, PIPELINE, &["params.add=50", "stages.total.with.add=1"], "total");
     assert_eq!(waits.because.last().unwrap().task, "half[x=0]");
     assert!(waits.pre_image.unwrap().inputs.is_empty());
     let changes = waits.nearest.unwrap().changes;
@@ -251,18 +204,18 @@ stages:
       files: [say.sh]
       outputs: { said: said.txt }
 ";
-    let home = Home::new();
+    let home = home();
     home.run(text, &[]);
     assert_eq!(
-        causes(&home.diff(&text.replace("base: 4", "base: 5"), &[])),
+        causes(&compared(&home, &text.replace("base: 4", "base: 5"), &[])),
         ["toy.yaml:3:17 params.base 4>5 [2 shout]"]
     );
     assert_eq!(
-        causes(&home.diff(&text.replace("loud: 2", "loud: 3"), &[])),
+        causes(&compared(&home, &text.replace("loud: 2", "loud: 3"), &[])),
         ["toy.yaml:7:27 axes.model.wide.loud 2>3 [1 shout]"]
     );
     assert_eq!(
-        causes(&home.diff(&text.replace("'w=", "'v="), &[])).iter().map(|cause| &cause[..34]).collect::<Vec<_>>(),
+        causes(&compared(&home, &text.replace("'w=", "'v="), &[])).iter().map(|cause| &cause[..34]).collect::<Vec<_>>(),
         ["toy.yaml:13:12 stages.shout.with.r"]
     );
 }
