@@ -26,6 +26,8 @@ pub const SAMPLE: ArtifactType = ArtifactType("sample");
 pub const MODEL: ArtifactType = ArtifactType("model");
 /// Learning curve of a training (`curve.csv`: epoch, set, metric, value).
 pub const CURVE: ArtifactType = ArtifactType("training-curve");
+/// Distances of a model to its validation spectra, epoch by epoch and source by source (`distances.csv`).
+pub const DISTANCES: ArtifactType = ArtifactType("training-distances");
 /// Result of a fit (`fit.json`).
 pub const FIT: ArtifactType = ArtifactType("fit");
 /// A table of summary statistics: a folder with `summary.json` and CSV tables.

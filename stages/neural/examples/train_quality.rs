@@ -2,7 +2,7 @@
 //! parameters that the result would cause, in units of the statistical error of 10 000 events per source.
 //!
 //! Settings come as one JSON object: `cargo run -p mctune-neural --example train_quality -- '{"epochs": 100}'`; besides
-//! those of `TrainConfig`: `architecture`, `grid` (points per axis), `events` per training spectrum, `threads`, `seed`.
+//! `train`, a whole `TrainConfig`: `architecture`, `grid` (points per axis), `events` per training spectrum, `threads`, `seed`.
 
 #![expect(
     clippy::expect_used,
@@ -14,7 +14,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use mctune_neural::train::{Spectra, TrainConfig, TrainRun, TrainingData, ValidationSet, train};
+use mctune_neural::train::{
+    Entries, Histograms, Spectra, TrainConfig, TrainRun, TrainingData, ValidationSet, train_tede,
+};
 use mctune_neural::{Condition, ParameterRange, Tede, TedeConfig};
 use rand_distr::{Distribution, Poisson};
 use rand_pcg::Pcg32;
@@ -43,7 +45,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             architecture: TedeConfig::default(),
-            train: TrainConfig::default(),
+            train: TrainConfig::tede(),
             grid: 7,
             events: EVENTS,
             threads: 2,
@@ -136,15 +138,15 @@ impl Truth {
     }
 }
 
-/// Adds Poisson histograms of all sources at a point.
-fn simulate(truth: &Truth, point: &[f64], events: f64, random: &mut Pcg32, spectra: &mut Spectra) {
+/// Gives `push` Poisson histograms of all sources at a point.
+fn simulate(truth: &Truth, point: &[f64], events: f64, random: &mut Pcg32, mut push: impl FnMut(usize, &[u32])) {
     for (source, density) in truth.densities(point).chunks_exact(800).enumerate() {
         let counts: Vec<u32> = density
             .iter()
             .map(|p| p * 0.02 * events)
             .map(|mean| if mean > 1e-9 { Poisson::new(mean).expect("positive").sample(random) as u32 } else { 0 })
             .collect();
-        spectra.push(point, source, &counts);
+        push(source, &counts);
     }
 }
 
@@ -197,16 +199,21 @@ fn main() {
     let authors = authors();
     let truth = Truth::new(&authors);
     let mut random = Pcg32::new(settings.seed, 17);
-    let mut training = Spectra::default();
+    let mut training = Histograms::default();
     let grid = |i: usize| 2.0 * i as f64 / (settings.grid - 1) as f64 - 1.0;
     for i in 0..settings.grid.pow(3) {
         let at =
             point([grid(i / settings.grid.pow(2)), grid(i / settings.grid % settings.grid), grid(i % settings.grid)]);
-        simulate(&truth, &at, settings.events, &mut random, &mut training);
+        simulate(&truth, &at, settings.events, &mut random, |source, counts| training.push(&at, source, counts));
     }
-    let mut validation = Spectra::default();
+    let mut validation = Entries::default();
     for corner in [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [-0.5, 0.5, 0.2], [0.5, -0.5, -0.5], [-0.5, -0.3, 0.6]] {
-        simulate(&truth, &point(corner), 100_000.0, &mut random, &mut validation);
+        let at = point(corner);
+        simulate(&truth, &at, 100_000.0, &mut random, |source, counts| {
+            let filled = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+            let npe = filled.map(|(bin, count)| (1000.0 * (0.41 + 0.02 * bin as f64), *count));
+            validation.push(&at, source, false, npe);
+        });
     }
     let parameters = authors.parameters().iter().zip(CENTRE.iter().zip(&HALF));
     let parameters: Vec<ParameterRange> = parameters
@@ -224,7 +231,7 @@ fn main() {
         validation: vec![ValidationSet { name: "inside".into(), spectra: validation }],
     };
     let start = Instant::now();
-    let trained = train(
+    let trained = train_tede(
         &settings.architecture,
         &settings.train,
         &data,
@@ -232,15 +239,12 @@ fn main() {
             seed: (settings.seed, 2),
             threads: settings.threads,
             checkpoints: None,
+            on_step: &mut |_| {},
             on_epoch: &mut |report| {
-                if report.epoch % (report.epochs / 8).max(1) == 0 {
-                    let d2 = report.d2.unwrap_or_default();
-                    eprintln!(
-                        "{:7.1} s  epoch {}  loss {:.5}  d2 {d2:.5}",
-                        start.elapsed().as_secs_f64(),
-                        report.epoch,
-                        report.loss
-                    );
+                let (record, seconds) = (report.record, start.elapsed().as_secs_f64());
+                if record.epoch % (report.epochs / 8).max(1) == 0 {
+                    let d2 = record.score().unwrap_or_default();
+                    eprintln!("{seconds:7.1} s  epoch {}  loss {:.5}  d2 {d2:.5}", record.epoch, record.loss);
                 }
             },
             cancelled: &|| false,

@@ -105,7 +105,7 @@ pub struct TrainingFacts {
     pub epochs: usize,
     /// Epoch whose weights were kept, counted from 1.
     pub best_epoch: usize,
-    /// Mean divergence over the training set in that epoch.
+    /// Mean loss over the training set in that epoch: divergence (TEDE) or negative log-likelihood (NFDE).
     pub train_loss: f64,
     /// Mean distance d2 over the validation sets at that epoch, kNPE^(1/2); absent without validation.
     pub validation_d2: Option<f64>,

@@ -23,8 +23,9 @@ use serde::{Deserialize, Serialize};
 pub use artifact::{Architecture, BinsWithUnit, Description, KiloNpe, ModelFiles, TrainingFacts};
 pub use artifact::{NfdeDescription, TedeDescription};
 pub use error::ModelError;
+pub use kernels::activation::Activation;
 pub use nfde::Nfde;
-pub use nfde::config::{Activation, NfdeConfig};
+pub use nfde::config::NfdeConfig;
 pub use tede::Tede;
 pub use tede::config::{ParameterEmbedding, TedeConfig};
 

@@ -8,7 +8,7 @@ pub(crate) mod layout;
 mod likelihood;
 pub(crate) mod net;
 #[cfg(test)]
-mod reference;
+pub(crate) mod reference;
 
 use crate::artifact::{self, ModelFiles, NfdeDescription};
 use crate::kernels::real::Real;
@@ -16,7 +16,7 @@ use crate::normal;
 use crate::{Bins, Condition, LogLikelihood, ModelError, ParameterRange, Precision, Request};
 use flow::{Flows, log_density};
 use layout::Layout;
-use net::{Batch, Workspace};
+use net::Batch;
 
 /// Conditions whose nets are evaluated together; bounds the memory of a prediction.
 const CHUNK: usize = 64;
@@ -210,19 +210,7 @@ impl Nfde {
 
     /// (w, u, b) of all flows, for each condition of a batch.
     fn all_flows<T: Weights>(&self, batch: &Batch<T>) -> Vec<Flows<T>> {
-        let count = self.layout.config.flows;
-        let room = || Vec::with_capacity(count);
-        let mut all: Vec<_> = batch.sources.iter().map(|_| Flows { w: room(), u: room(), b: room() }).collect();
-        let mut workspace = Workspace::default();
-        for flow in 0..count {
-            net::forward(&self.layout.net, self.layout.flow(T::weights(self), flow), batch, &mut workspace);
-            for (condition, flows) in all.iter_mut().enumerate() {
-                flows.w.push(workspace.output[condition]);
-                flows.u.push(workspace.output[batch.lanes + condition]);
-                flows.b.push(workspace.output[2 * batch.lanes + condition]);
-            }
-        }
-        all
+        net::flows(&self.layout, T::weights(self), batch)
     }
 
     fn batch<T: Real>(&self, conditions: &[Condition<'_>]) -> Batch<T> {

@@ -1,6 +1,7 @@
 //! TEDE, the transformer encoder density estimator of arXiv:2507.23297: densities from trained weights.
 
 pub(crate) mod config;
+pub(crate) mod dropout;
 pub(crate) mod layout;
 pub(crate) mod network;
 mod piecewise;

@@ -1,99 +1,88 @@
-//! Training of a TEDE: shuffled batches, resampled targets, AdamW, early stopping on the distance d2.
+//! Training: shuffled batches, an optimizer with a schedule, early stopping on the distance d2, checkpoints.
 //!
-//! A batch is always cut into the same two shards, whose gradients are added in the same order, so that one and two
-//! threads give the same bits. Everything random is a function of the seed, the epoch and the condition; so a training
-//! that was killed and goes on from a checkpoint ends with the same bits, too.
+//! A TEDE learns histograms by their divergence from its densities, an NFDE entries by their likelihood. How a batch is
+//! cut into pieces of work is fixed, and so is the order of all sums, so that any number of threads gives the same bits.
+//! Everything random is a function of the seed, the epoch and the spectrum; so a training that was killed and goes on
+//! from a checkpoint ends with the same bits, too.
 
-mod adamw;
+mod binned;
 mod checkpoint;
 mod config;
+mod course;
 mod data;
-mod evaluate;
+mod history;
+mod judge;
+mod optimizer;
 mod state;
-mod step;
+mod unbinned;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::artifact::{TedeDescription, TrainingFacts};
-use crate::metrics::Distances;
-use crate::tede::layout::{Layout, Sizes};
-use crate::tede::network::Join;
-use crate::{ModelError, Tede, TedeConfig};
+use crate::artifact::{Architecture, Description, TrainingFacts};
+use crate::tede::layout::Sizes;
+use crate::{ModelError, Nfde, NfdeConfig, Tede, TedeConfig};
+use binned::{Binned, Setting};
 use checkpoint::Checkpoints;
-use state::{Best, State};
-use step::Stepper;
+use judge::Judged;
+use state::State;
+use unbinned::Unbinned;
 
-pub use config::{AdamW, Schedule, TrainConfig};
-pub use data::{Spectra, TrainingData, ValidationSet};
+pub use config::{Optimizer, OptimizerKind, Schedule, ScheduleKind, TrainConfig};
+pub use data::{Entries, Histograms, Labels, Spectra, TrainingData, ValidationSet};
+pub use history::{EpochRecord, Measure, SourceDistances, curve_csv, distances_csv};
 
 /// What surrounds a training: nothing in here influences the result, except the seed.
 pub struct TrainRun<'a> {
     /// Two words from which all random numbers follow.
     pub seed: (u64, u64),
-    /// Threads to use; more than two bring nothing.
+    /// Threads to use; a TEDE uses two at most.
     pub threads: usize,
     /// Folder for checkpoints; none are written without one.
     pub checkpoints: Option<&'a Path>,
+    /// Called after every step.
+    pub on_step: &'a mut dyn FnMut(&StepReport),
     /// Called after every epoch.
     pub on_epoch: &'a mut dyn FnMut(&EpochReport<'_>),
-    /// Asked after every step whether to stop.
+    /// Asked before every step whether to stop.
     pub cancelled: &'a dyn Fn() -> bool,
     /// Digests of the data by what they are used for; only written down.
     pub digests: BTreeMap<String, String>,
 }
 
-/// What is known after an epoch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EpochReport<'a> {
+/// Where a training is after a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
     /// Number of the epoch, from 1.
     pub epoch: usize,
     /// Epochs at most.
     pub epochs: usize,
-    /// Mean divergence over the training set.
+    /// Steps of this epoch done.
+    pub step: usize,
+    /// Steps of an epoch.
+    pub steps: usize,
+    /// Mean loss of the epoch so far.
     pub loss: f64,
-    /// Mean distance d2 over the validation sets.
-    pub d2: Option<f64>,
-    /// Distances per validation set.
-    pub validation: &'a [(String, Distances)],
+}
+
+/// What is known after an epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochReport<'a> {
+    /// The epoch.
+    pub record: &'a EpochRecord,
+    /// Epochs at most.
+    pub epochs: usize,
     /// Best epoch so far.
     pub best_epoch: usize,
 }
 
-/// One row of a learning curve.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct CurveRow {
-    /// Epoch, from 1.
-    pub epoch: usize,
-    /// `train` or the name of a validation set.
-    pub set: String,
-    /// `kl`, `learning_rate`, `d1`, `d2`, `dinf`.
-    pub metric: String,
-    /// Its value.
-    pub value: f64,
-}
-
 /// A finished training.
 #[derive(Debug)]
-pub struct Trained {
+pub struct Trained<M> {
     /// The model of the best epoch.
-    pub model: Tede,
-    /// The learning curve.
-    pub curve: Vec<CurveRow>,
-}
-
-impl Trained {
-    /// The curve as CSV with the columns epoch, set, metric, value.
-    #[must_use]
-    pub fn curve_csv(&self) -> String {
-        let mut text = String::from("epoch,set,metric,value\n");
-        for CurveRow { epoch, set, metric, value } in &self.curve {
-            let set =
-                if set.contains([',', '"', '\n']) { format!("\"{}\"", set.replace('"', "\"\"")) } else { set.clone() };
-            text.push_str(&format!("{epoch},{set},{metric},{value}\n"));
-        }
-        text
-    }
+    pub model: M,
+    /// All epochs.
+    pub history: Vec<EpochRecord>,
 }
 
 /// Why a training ended without a model.
@@ -105,12 +94,12 @@ pub enum TrainError {
     /// Settings that cannot be used.
     #[error("{0}")]
     Config(#[from] crate::Problem),
-    /// Loss or weights are no longer finite numbers.
-    #[error("the training diverged in epoch {epoch}: the {what} is not a finite number")]
+    /// Losses or distances are no longer finite numbers, or have gone far above where they started.
+    #[error("the training diverged in epoch {epoch}: the {what}")]
     Diverged {
         /// Epoch in which it was seen, from 1.
         epoch: usize,
-        /// What was not finite.
+        /// What happened, as the end of a sentence.
         what: &'static str,
     },
     /// Told to stop.
@@ -135,68 +124,91 @@ pub enum TrainError {
 /// Trains a TEDE on histograms.
 ///
 /// # Errors
-/// [`TrainError`]; a checkpoint of the last good epoch stays where the caller asked for one.
-pub fn train(
+/// [`TrainError`]; a checkpoint of the last good steps stays where the caller asked for one.
+pub fn train_tede(
     architecture: &TedeConfig,
     config: &TrainConfig,
-    data: &TrainingData,
+    data: &TrainingData<Histograms>,
     run: &mut TrainRun<'_>,
-) -> Result<Trained, TrainError> {
-    data.check()?;
-    if let Some(problem) = architecture.check().into_iter().chain(config.check()).next() {
-        return Err(problem.into());
-    }
+) -> Result<Trained<Tede>, TrainError> {
+    check(architecture, config, data)?;
     let sizes = Sizes { parameters: data.parameters.len(), sources: data.sources.len(), bins: data.bins.count };
-    let layout = Layout::new(architecture, sizes);
-    let pool = (run.threads > 1).then(|| rayon::ThreadPoolBuilder::new().num_threads(2).build()).transpose()?;
-    let join = Join(pool.as_ref());
-    let mut checkpoints = Checkpoints::new(run.checkpoints, architecture, config, data, run.seed);
-    let mut state = checkpoints.latest(&layout).unwrap_or_else(|| State::initial(&layout, run.seed));
-    let mut stepper = Stepper::new(&layout, config, data, run.seed, std::mem::take(&mut state.weights));
-
-    while !state.is_finished(config) {
-        let epoch = state.epoch + 1;
-        let learning_rate = state.learning_rate(config);
-        let loss = stepper.epoch(epoch, learning_rate, &mut state.moments, &join, run.cancelled)?;
-        let validation = evaluate::validation(&layout, stepper.weights(), data, &join);
-        let d2 = evaluate::mean_d2(&validation);
-        if !(loss.is_finite() && d2.is_none_or(f64::is_finite)) {
-            return Err(TrainError::Diverged { epoch, what: if loss.is_finite() { "distance d2" } else { "loss" } });
-        }
-        state.record(epoch, loss, learning_rate, &validation);
-        if state.best.as_ref().is_none_or(|best| d2.is_none_or(|d2| best.d2.is_none_or(|lowest| d2 < lowest))) {
-            state.best = Some(Best { epoch, loss, d2, weights: stepper.weights().values.clone() });
-        }
-        checkpoints.save_if_due(&state, &stepper)?;
-        let best_epoch = state.best.as_ref().map_or(epoch, |best| best.epoch);
-        let report = EpochReport { epoch, epochs: config.epochs, loss, d2, validation: &validation, best_epoch };
-        (run.on_epoch)(&report);
-    }
-    finish(layout, config, data, state, &run.digests)
+    let layout = crate::tede::layout::Layout::new(architecture, sizes);
+    let (judged, pool) = (Judged::all(data), pool(run.threads.min(2))?);
+    let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
+    let mut checkpoints = Checkpoints::new(run.checkpoints, &format!("{architecture:?}"), config, data, run.seed);
+    let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
+    let learner = Binned::new(setting, data, &state);
+    let state = course::run(learner, state, data.training.len(), config, checkpoints, run)?;
+    let (description, weights, history) = finish(architecture, config, data, state, &run.digests)?;
+    Ok(Trained { model: Tede::new(description, layout, weights), history })
 }
 
-fn finish(
-    layout: Layout,
+/// Trains an NFDE on entries.
+///
+/// # Errors
+/// [`TrainError`]; a checkpoint of the last good steps stays where the caller asked for one.
+pub fn train_nfde(
+    architecture: &NfdeConfig,
     config: &TrainConfig,
-    data: &TrainingData,
+    data: &TrainingData<Entries>,
+    run: &mut TrainRun<'_>,
+) -> Result<Trained<Nfde>, TrainError> {
+    check(architecture, config, data)?;
+    let layout = crate::nfde::layout::Layout::new(architecture, data.parameters.len(), data.sources.len());
+    let (judged, pool) = (Judged::all(data), pool(run.threads)?);
+    let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
+    let mut checkpoints = Checkpoints::new(run.checkpoints, &format!("{architecture:?}"), config, data, run.seed);
+    let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
+    let learner = Unbinned::new(setting, data, &state);
+    let state = course::run(learner, state, data.training.len(), config, checkpoints, run)?;
+    let (description, weights, history) = finish(architecture, config, data, state, &run.digests)?;
+    Ok(Trained { model: Nfde::new(description, layout, weights), history })
+}
+
+fn check<A: Architecture, S: Spectra>(
+    architecture: &A,
+    config: &TrainConfig,
+    data: &TrainingData<S>,
+) -> Result<(), TrainError> {
+    data.check()?;
+    match architecture.problems().into_iter().chain(config.check()).next() {
+        Some(problem) => Err(problem.into()),
+        None => Ok(()),
+    }
+}
+
+fn pool(threads: usize) -> Result<Option<rayon::ThreadPool>, TrainError> {
+    let build = || rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    Ok((threads > 1).then(build).transpose()?)
+}
+
+/// Description, weights and history of a finished training.
+type Finished<A> = (Description<A>, Vec<f32>, Vec<EpochRecord>);
+
+fn finish<A: Architecture, S: Spectra>(
+    architecture: &A,
+    config: &TrainConfig,
+    data: &TrainingData<S>,
     state: State,
     digests: &BTreeMap<String, String>,
-) -> Result<Trained, TrainError> {
-    let Some(best) = state.best else {
+) -> Result<Finished<A>, TrainError> {
+    let best = state.best.zip(state.history.last().map(|last| last.epoch));
+    let Some((best, epochs)) = best else {
         return Err(TrainError::Data("no epoch was asked for".into()));
     };
-    let architecture = layout.config.clone();
-    let mut description = TedeDescription::new(architecture, data.parameters.clone(), data.sources.clone(), data.bins);
+    let mut description =
+        Description::new(architecture.clone(), data.parameters.clone(), data.sources.clone(), data.bins);
     description.training = Some(TrainingFacts {
-        epochs: state.epoch,
+        epochs,
         best_epoch: best.epoch,
-        train_loss: best.loss,
-        validation_d2: best.d2,
+        train_loss: state.history[best.epoch - 1].loss,
+        validation_d2: best.score,
         conditions: data.training.len(),
         settings: config.clone(),
         data: digests.clone(),
     });
-    Ok(Trained { model: Tede::new(description, layout, best.weights), curve: state.curve })
+    Ok((description, best.weights, state.history))
 }
 
 #[cfg(test)]

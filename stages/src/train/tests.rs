@@ -62,7 +62,7 @@ impl Bench {
             threads: 2,
             runtime: runtime.handle().clone(),
             cancel: Cancel::default(),
-            on_progress: &|progress| assert!(progress.note.starts_with("epoch")),
+            on_progress: &|progress| assert!(progress.note.starts_with("epoch") && progress.fraction <= 1.0),
             on_log: &|_| {},
         };
         let mut context = TaskContext::new(Seed::from_number(3), inputs, &outputs, environment);
@@ -71,8 +71,9 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         mctune_engine::artifact::export(&self.store, &written["model"], folder.path()).unwrap();
         let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-        let curve = String::from_utf8(self.store.read(&written["curve"].digest).unwrap()).unwrap();
-        Ok(Files { tensors: read(TENSORS), description: read(DESCRIPTION), curve })
+        let table = |name: &str| String::from_utf8(self.store.read(&written[name].digest).unwrap()).unwrap();
+        let (curve, distances) = (table("curve"), table("distances"));
+        Ok(Files { tensors: read(TENSORS), description: read(DESCRIPTION), curve, distances })
     }
 }
 
@@ -80,9 +81,10 @@ struct Files {
     tensors: Vec<u8>,
     description: Vec<u8>,
     curve: String,
+    distances: String,
 }
 
-fn params() -> TrainParams {
+fn tede() -> TrainParams {
     serde_json::from_value(json!({
         "estimator": "tede",
         "epochs": 3,
@@ -94,8 +96,19 @@ fn params() -> TrainParams {
     .unwrap()
 }
 
+fn nfde() -> TrainParams {
+    serde_json::from_value(json!({
+        "estimator": "nfde",
+        "epochs": 3,
+        "batch": 4,
+        "bins": {"low": 0.4, "width": 0.1, "count": 30},
+        "architecture": {"flows": 6, "units": 5},
+    }))
+    .unwrap()
+}
+
 #[test]
-fn trains_a_model_that_can_be_loaded() {
+fn trains_models_that_can_be_loaded() {
     let bench = Bench::new();
     let mut train = Vec::new();
     for kb in [6.0, 12.0, 24.0] {
@@ -106,35 +119,60 @@ fn trains_a_model_that_can_be_loaded() {
     let validate =
         vec![bench.input("anchors", &sample(10.0, 10_000.0)), bench.input("coverage", &sample(15.0, 9500.0))];
     let inputs = BTreeMap::from([("train".to_owned(), train), ("validate".to_owned(), validate)]);
-    let files = bench.run(&params(), &inputs).unwrap();
-    assert!(files.curve.starts_with("epoch,set,metric,value\n1,train,kl,"));
-    assert!(files.curve.contains("\n3,anchors,d2,") && files.curve.contains("\n3,coverage,dinf,"));
+    for (params, loss) in [(tede(), "kl"), (nfde(), "loss")] {
+        let files = bench.run(&params, &inputs).unwrap();
+        assert!(files.curve.starts_with(&format!("epoch,set,metric,value\n1,train,{loss},")), "{}", files.curve);
+        assert!(files.curve.contains("\n3,anchors,d2,") && files.curve.contains("\n3,coverage,dinf,"));
+        assert!(files.distances.contains("\n3,coverage,K40,unbinned,"), "{}", files.distances);
 
-    let model = crate::model::load(&files.tensors, &files.description).unwrap();
-    assert_eq!(model.sources(), ["Cs137", "K40"]);
-    assert_eq!((model.parameters()[0].name.as_str(), model.parameters()[0].low), ("Y", 9000.0));
-    let density = model.densities(&[Condition { point: vec![10_000.0, 12.0], source: 1 }]);
-    assert!((density.iter().sum::<f64>() * model.bins().width - 1.0).abs() < 1e-12);
-    let text = String::from_utf8(files.description).unwrap();
-    assert!(text.contains("train/grid") && text.contains("validate/anchors"), "{text}");
-    assert!(!text.contains(&*bench.folder.path().to_string_lossy()));
+        let model = crate::model::load(&files.tensors, &files.description).unwrap();
+        assert_eq!(model.sources(), ["Cs137", "K40"]);
+        assert_eq!((model.parameters()[0].name.as_str(), model.parameters()[0].low), ("Y", 9000.0));
+        let density = model.densities(&[Condition { point: vec![10_000.0, 12.0], source: 1 }]);
+        assert!((density.iter().sum::<f64>() * model.bins().width - 1.0).abs() < 1e-12);
+        let text = String::from_utf8(files.description).unwrap();
+        assert!(text.contains("train/grid") && text.contains("validate/anchors"), "{text}");
+        assert!(!text.contains(&*bench.folder.path().to_string_lossy()));
+    }
 }
 
 #[test]
 fn a_parameter_that_never_changes_is_refused() {
     let bench = Bench::new();
     let train = vec![bench.input("grid", &sample(6.0, 9000.0)), bench.input("grid", &sample(6.0, 9500.0))];
-    let error = bench.run(&params(), &BTreeMap::from([("train".to_owned(), train)])).err().unwrap();
+    let error = bench.run(&tede(), &BTreeMap::from([("train".to_owned(), train)])).err().unwrap();
     assert!(error.to_string().contains("kB = 6"), "{error}");
 }
 
 #[test]
+fn defaults_follow_the_estimator() {
+    let params = |value| serde_json::from_value::<TrainParams>(value).unwrap();
+    let tede = params(json!({"estimator": "tede", "optimizer": {"beta1": 0.5}}));
+    assert_eq!((tede.config.batch, tede.config.optimizer.beta1, tede.config.optimizer.beta2), (64, 0.5, 0.929));
+    let nfde = params(json!({"estimator": "nfde", "optimizer": {"beta1": 0.5}, "patience": 7}));
+    assert_eq!((nfde.config.batch, nfde.config.optimizer.beta1, nfde.config.optimizer.beta2), (50, 0.5, 0.901));
+    assert_eq!((nfde.config.patience, nfde.config.resample), (Some(7), false));
+    assert_eq!(params(json!({"estimator": "tede", "patience": null})).config.patience, None);
+    for params in [tede, nfde] {
+        // The canonical form spells out everything, and reads back as the same.
+        let canonical = serde_json::to_value(&params).unwrap();
+        assert_eq!(canonical["optimizer"]["epsilon"], 1e-8);
+        assert_eq!(serde_json::from_value::<TrainParams>(canonical).unwrap(), params);
+    }
+}
+
+#[test]
 fn settings_are_checked_where_they_stand() {
-    let mut params = params();
-    params.architecture.heads = 3;
-    params.optimizer.beta1 = 1.0;
-    params.bins.width = 0.0;
-    let paths: Vec<String> = Train.check(&params).into_iter().map(|error| error.path).collect();
-    assert_eq!(paths, ["architecture.heads", "optimizer.beta1", "bins"]);
+    let paths = |value: serde_json::Value| -> Vec<String> {
+        let params: TrainParams = serde_json::from_value(value).unwrap();
+        Train.check(&params).into_iter().map(|error| error.path).collect()
+    };
+    let wrong = json!({"estimator": "tede", "architecture": {"heads": 3, "dropout": 1, "flows": 4},
+                       "optimizer": {"beta1": 1}, "bins": {"width": 0}});
+    let expected = ["architecture.flows", "architecture.heads", "architecture.dropout", "optimizer.beta1", "bins"];
+    assert_eq!(paths(wrong), expected);
+    let wrong = json!({"estimator": "nfde", "architecture": {"heads": 3, "flows": 0}, "epochs": 0,
+                       "schedule": {"kind": "plateau", "factor": 2}});
+    assert_eq!(paths(wrong), ["architecture.heads", "architecture.flows", "epochs", "schedule.factor"]);
     assert!(serde_json::from_value::<TrainParams>(json!({"estimator": "tede", "epoch": 3})).is_err());
 }

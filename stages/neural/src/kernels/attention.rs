@@ -31,20 +31,32 @@ impl AttentionShape {
 
 kernel! {
     /// mixed_i = sum_j softmax_j(q_i k_j / sqrt(channels)) v_j for every condition and head (Vaswani et al.,
-    /// arXiv:1706.03762).
+    /// arXiv:1706.03762); with a mask, each weight is multiplied by its factor behind the softmax (dropout).
     ///
     /// # Shapes
     /// `qkv`: (conditions tokens) x 3 width, rows q, k, v; `weights`: conditions x heads x tokens x tokens;
-    /// `mixed`: (conditions tokens) x width.
-    fn attend(qkv: &[f32], shape: AttentionShape, weights: &mut [f32], mixed: &mut [f32]) = attend_body
+    /// `mask`: as many, or nothing; `mixed`: (conditions tokens) x width.
+    fn attend(
+        qkv: &[f32],
+        shape: AttentionShape,
+        weights: &mut [f32],
+        mask: &[f32],
+        mixed: &mut [f32],
+    ) = attend_body
 }
 
 #[inline(always)]
-fn attend_body<M: MultiplyAdd>(qkv: &[f32], shape: AttentionShape, weights: &mut [f32], mixed: &mut [f32]) {
+fn attend_body<M: MultiplyAdd>(
+    qkv: &[f32],
+    shape: AttentionShape,
+    weights: &mut [f32],
+    mask: &[f32],
+    mixed: &mut [f32],
+) {
     match shape.channels {
-        10 => attend_heads::<M, 10>(qkv, shape, weights, mixed),
-        20 => attend_heads::<M, 20>(qkv, shape, weights, mixed),
-        _ => attend_heads::<M, 0>(qkv, shape, weights, mixed),
+        10 => attend_heads::<M, 10>(qkv, shape, weights, mask, mixed),
+        20 => attend_heads::<M, 20>(qkv, shape, weights, mask, mixed),
+        _ => attend_heads::<M, 0>(qkv, shape, weights, mask, mixed),
     }
 }
 
@@ -54,6 +66,7 @@ fn attend_heads<M: MultiplyAdd, const C: usize>(
     qkv: &[f32],
     shape: AttentionShape,
     weights: &mut [f32],
+    mask: &[f32],
     mixed: &mut [f32],
 ) {
     let AttentionShape { tokens, heads, channels } = shape;
@@ -65,8 +78,9 @@ fn attend_heads<M: MultiplyAdd, const C: usize>(
         .chunks_exact(tokens * 3 * width)
         .zip(weights.chunks_exact_mut(shape.weights()))
         .zip(mixed.chunks_exact_mut(tokens * width));
-    for ((qkv, weights), mixed) in conditions {
+    for (number, ((qkv, weights), mixed)) in conditions.enumerate() {
         for head in 0..heads {
+            let first = number * shape.weights() + head * tokens * tokens;
             let weights = &mut weights[head * tokens * tokens..][..tokens * tokens];
             for i in 0..tokens {
                 let q = &qkv[i * 3 * width + head * channels..][..channels];
@@ -85,7 +99,8 @@ fn attend_heads<M: MultiplyAdd, const C: usize>(
                 let out = &mut mixed[i * width + head * channels..][..channels];
                 for (j, weight) in row.iter_mut().enumerate() {
                     *weight *= share;
-                    add_scaled::<M>(out, *weight, &qkv[(j * 3 + 2) * width + head * channels..][..channels]);
+                    let kept = *weight * factor(mask, first + i * tokens + j);
+                    add_scaled::<M>(out, kept, &qkv[(j * 3 + 2) * width + head * channels..][..channels]);
                 }
             }
         }
@@ -93,13 +108,14 @@ fn attend_heads<M: MultiplyAdd, const C: usize>(
 }
 
 kernel! {
-    /// Gradient of q, k and v from that of `mixed`.
+    /// Gradient of q, k and v from that of `mixed`, with the mask f of [`attend`] or f = 1.
     ///
-    /// dv_j = sum_i w_ij dm_i; dw_ij = dm_i v_j; ds_ij = w_ij (dw_ij - sum_l w_il dw_il); dq_i = sum_j ds_ij k_j scale.
+    /// dv_j = sum_i f_ij w_ij dm_i; dw_ij = f_ij dm_i v_j; ds_ij = w_ij (dw_ij - sum_l w_il dw_il); dq_i = sum_j ds_ij k_j scale.
     fn attend_backward(
         qkv: &[f32],
         shape: AttentionShape,
         weights: &[f32],
+        mask: &[f32],
         mixed_gradient: &[f32],
         gradient: &mut [f32],
     ) = attend_backward_body
@@ -110,13 +126,14 @@ fn attend_backward_body<M: MultiplyAdd>(
     qkv: &[f32],
     shape: AttentionShape,
     weights: &[f32],
+    mask: &[f32],
     mixed_gradient: &[f32],
     gradient: &mut [f32],
 ) {
     match shape.channels {
-        10 => attend_heads_backward::<M, 10>(qkv, shape, weights, mixed_gradient, gradient),
-        20 => attend_heads_backward::<M, 20>(qkv, shape, weights, mixed_gradient, gradient),
-        _ => attend_heads_backward::<M, 0>(qkv, shape, weights, mixed_gradient, gradient),
+        10 => attend_heads_backward::<M, 10>(qkv, shape, weights, mask, mixed_gradient, gradient),
+        20 => attend_heads_backward::<M, 20>(qkv, shape, weights, mask, mixed_gradient, gradient),
+        _ => attend_heads_backward::<M, 0>(qkv, shape, weights, mask, mixed_gradient, gradient),
     }
 }
 
@@ -125,6 +142,7 @@ fn attend_heads_backward<M: MultiplyAdd, const C: usize>(
     qkv: &[f32],
     shape: AttentionShape,
     weights: &[f32],
+    mask: &[f32],
     mixed_gradient: &[f32],
     gradient: &mut [f32],
 ) {
@@ -138,25 +156,34 @@ fn attend_heads_backward<M: MultiplyAdd, const C: usize>(
         .zip(weights.chunks_exact(shape.weights()))
         .zip(mixed_gradient.chunks_exact(tokens * width))
         .zip(gradient.chunks_exact_mut(tokens * 3 * width));
-    for (((qkv, weights), mixed), gradient) in conditions {
+    for (number, (((qkv, weights), mixed), gradient)) in conditions.enumerate() {
         for head in 0..heads {
             let at = |row: usize, part: usize| (row * 3 + part) * width + head * channels;
             for i in 0..tokens {
                 let row = &weights[(head * tokens + i) * tokens..][..tokens];
                 let out = &mixed[i * width + head * channels..][..channels];
+                let first = number * shape.weights() + (head * tokens + i) * tokens;
                 let mut mean = 0.0;
                 for (j, weight) in row.iter().enumerate() {
-                    mean = M::fma(*weight, dot::<M>(out, &qkv[at(j, 2)..][..channels]), mean);
-                    add_scaled::<M>(&mut gradient[at(j, 2)..][..channels], *weight, out);
+                    let kept = weight * factor(mask, first + j);
+                    mean = M::fma(kept, dot::<M>(out, &qkv[at(j, 2)..][..channels]), mean);
+                    add_scaled::<M>(&mut gradient[at(j, 2)..][..channels], kept, out);
                 }
                 for (j, weight) in row.iter().enumerate() {
-                    let slope = scale * weight * (dot::<M>(out, &qkv[at(j, 2)..][..channels]) - mean);
+                    let change = factor(mask, first + j) * dot::<M>(out, &qkv[at(j, 2)..][..channels]);
+                    let slope = scale * weight * (change - mean);
                     add_scaled::<M>(&mut gradient[at(i, 0)..][..channels], slope, &qkv[at(j, 1)..][..channels]);
                     add_scaled::<M>(&mut gradient[at(j, 1)..][..channels], slope, &qkv[at(i, 0)..][..channels]);
                 }
             }
         }
     }
+}
+
+/// Factor of a weight; 1 without a mask.
+#[inline(always)]
+fn factor(mask: &[f32], index: usize) -> f32 {
+    if mask.is_empty() { 1.0 } else { mask[index] }
 }
 
 #[inline(always)]

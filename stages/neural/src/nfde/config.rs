@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
+use crate::{Activation, Problem};
 
 /// Sizes of a normalising-flow density estimator (arXiv:2507.23297, section on NFDE).
 ///
@@ -18,21 +18,6 @@ pub struct NfdeConfig {
     pub units: usize,
     /// Activation between the layers.
     pub activation: Activation,
-}
-
-/// An activation function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// x Phi(x), Phi the standard normal distribution function (arXiv:1606.08415, exact form).
-    #[default]
-    Gelu,
-    /// x / (1 + e^-x), also called swish.
-    Silu,
-    /// max(x, 0).
-    Relu,
-    /// The hyperbolic tangent.
-    Tanh,
 }
 
 impl Default for NfdeConfig {

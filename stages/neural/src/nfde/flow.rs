@@ -81,6 +81,14 @@ impl<T: Real> Block<T> {
     }
 }
 
+impl Block<f32> {
+    /// Takes up to [`BLOCK`] photo-electron numbers, as kNPE; the rest is zero.
+    pub(crate) fn load_npe(&mut self, npe: &[f32]) {
+        self.z.fill(0.0);
+        self.z.iter_mut().zip(npe).for_each(|(z, npe)| *z = npe / 1000.0);
+    }
+}
+
 /// What the way back needs of the way there, flow by flow.
 #[derive(Debug, Default)]
 pub(crate) struct History<T> {

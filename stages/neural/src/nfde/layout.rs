@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use super::config::{Activation, NfdeConfig};
+use super::config::NfdeConfig;
+use crate::Activation;
 use crate::tede::layout::{Init, Tensor};
 
 /// A linear layer y = W x + b within the weights of one flow.
@@ -52,7 +53,6 @@ pub(crate) struct Layout {
     /// All tensors in file order.
     pub(crate) tensors: Vec<Tensor>,
     /// Number of weights.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the training needs it"))]
     pub(crate) total: usize,
 }
 

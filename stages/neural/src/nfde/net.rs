@@ -4,8 +4,10 @@
 //! conditions and batches, `f32` and `f64`, evaluation and training are one piece of code. Sums over lanes run in fixed
 //! groups of [`LANES`], sums over units in ascending order.
 
-use super::config::Activation;
-use super::layout::{Linear, Net};
+use super::flow::Flows;
+use super::layout::{Layout, Linear, Net};
+use crate::Activation;
+use crate::kernels::activation::{activate_body, tanh};
 use crate::kernels::real::Real;
 use crate::kernels::{MultiplyAdd, wide_kernel};
 
@@ -62,6 +64,23 @@ pub(crate) struct Workspace<T> {
 struct Hidden<T> {
     values: Vec<T>,
     slopes: Vec<T>,
+}
+
+/// (w, u, b) of all flows, for each condition of a batch.
+pub(crate) fn flows<T: Real>(layout: &Layout, weights: &[T], batch: &Batch<T>) -> Vec<Flows<T>> {
+    let count = layout.config.flows;
+    let room = || Vec::with_capacity(count);
+    let mut all: Vec<_> = batch.sources.iter().map(|_| Flows { w: room(), u: room(), b: room() }).collect();
+    let mut workspace = Workspace::default();
+    for flow in 0..count {
+        forward(&layout.net, layout.flow(weights, flow), batch, &mut workspace);
+        for (condition, flows) in all.iter_mut().enumerate() {
+            flows.w.push(workspace.output[condition]);
+            flows.u.push(workspace.output[batch.lanes + condition]);
+            flows.b.push(workspace.output[2 * batch.lanes + condition]);
+        }
+    }
+    all
 }
 
 wide_kernel! {
@@ -171,55 +190,7 @@ fn hidden_layer<M: MultiplyAdd, T: Real>(
     hidden.values.resize(size, T::of(0.0));
     hidden.slopes.resize(size, T::of(0.0));
     dense::<M, T>(layer, weights, x, &mut hidden.values, lanes);
-    let pairs = hidden.values.iter_mut().zip(&mut hidden.slopes);
-    // Loops, not closures: a closure would be compiled without the instructions of the kernel around it.
-    match activation {
-        Activation::Gelu => {
-            for (y, slope) in pairs {
-                (*y, *slope) = gelu::<M, T>(*y);
-            }
-        }
-        Activation::Silu => {
-            for (y, slope) in pairs {
-                (*y, *slope) = silu::<M, T>(*y);
-            }
-        }
-        Activation::Relu => {
-            for (y, slope) in pairs {
-                *slope = if *y > T::of(0.0) { T::of(1.0) } else { T::of(0.0) };
-                *y = y.larger(T::of(0.0));
-            }
-        }
-        Activation::Tanh => {
-            for (y, slope) in pairs {
-                (*y, *slope) = tanh::<M, T>(*y);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn gelu<M: MultiplyAdd, T: Real>(x: T) -> (T, T) {
-    /// 1 / sqrt(2 pi)
-    const PHI_0: f64 = 0.398_942_280_401_432_7;
-    let half = T::of(0.5);
-    let below = M::fma(half, (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).error_function::<M>(), half);
-    let density = T::of(PHI_0) * (-half * x * x).exponential::<M>();
-    (x * below, M::fma(x, density, below))
-}
-
-#[inline(always)]
-fn silu<M: MultiplyAdd, T: Real>(x: T) -> (T, T) {
-    let one = T::of(1.0);
-    let share = one / (one + (-x).exponential::<M>());
-    (x * share, share * M::fma(x, one - share, one))
-}
-
-#[inline(always)]
-fn tanh<M: MultiplyAdd, T: Real>(x: T) -> (T, T) {
-    let one = T::of(1.0);
-    let value = M::fma(T::of(-2.0), one / (one + (x + x).exponential::<M>()), one);
-    (value, M::fma(-value, value, one))
+    activate_body::<M, T>(activation, &mut hidden.values, &mut hidden.slopes);
 }
 
 /// A matrix, outputs x inputs, or the transpose of one.

@@ -4,8 +4,8 @@ use burn::tensor::activation::{gelu, relu, silu};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use super::config::Activation;
 use super::layout::{Layout, Linear};
+use crate::Activation;
 
 /// (w, u, b), each flows x conditions.
 pub(crate) type FlowTensors<B> = [Tensor<B, 2>; 3];

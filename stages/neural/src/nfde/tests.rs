@@ -3,9 +3,11 @@
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 
-use super::config::{Activation, NfdeConfig};
+use super::config::NfdeConfig;
 use super::flow::{Block, History, LaneSums, Seeds, log_density, pull, push_keeping};
+use super::net::Workspace;
 use super::*;
+use crate::Activation;
 use crate::kernels::tests::with_all;
 use crate::tede::layout::Init;
 

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
+use crate::{Activation, Problem};
 
 /// Sizes of a transformer encoder density estimator (arXiv:2507.23297, section on TEDE).
 ///
-/// Parameters, scaled to [0, 1], become one token each; the source is one more token. Post-norm encoder layers mix
+/// Parameters, scaled to [0, 1], become tokens; the source is one more token. Post-norm encoder layers mix
 /// them; a head turns the flattened tokens into one logit per bin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +26,12 @@ pub struct TedeConfig {
     pub head_hidden: usize,
     /// Logits are divided by it before the softmax.
     pub temperature: f64,
+    /// Tokens that each parameter becomes.
+    pub tokens_per_parameter: usize,
+    /// Activation of all hidden layers.
+    pub activation: Activation,
+    /// Share of the encoder's attention weights and activations that is left out at random in training.
+    pub dropout: f64,
 }
 
 impl Default for TedeConfig {
@@ -38,15 +44,18 @@ impl Default for TedeConfig {
             feed_forward: 384,
             head_hidden: 800,
             temperature: 2.03,
+            tokens_per_parameter: 1,
+            activation: Activation::Gelu,
+            dropout: 0.0,
         }
     }
 }
 
-/// How scaled parameters become tokens: linear layers with layer norm and GELU between them.
+/// How scaled parameters become tokens: linear layers with layer norm and activation between them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ParameterEmbedding {
-    /// One network of all parameters, its output cut into one token per parameter (the paper).
+    /// One network of all parameters, its output cut into tokens (the paper).
     Joint {
         /// Widths of the layers before the last.
         hidden: Vec<usize>,
@@ -74,6 +83,7 @@ impl TedeConfig {
             feed_forward: 352,
             head_hidden: 400,
             temperature: 1.1,
+            dropout: 0.45,
             ..Self::default()
         }
     }
@@ -89,6 +99,7 @@ impl TedeConfig {
             ("layers", self.layers, 64),
             ("feed_forward", self.feed_forward, 16384),
             ("head_hidden", self.head_hidden, 16384),
+            ("tokens_per_parameter", self.tokens_per_parameter, 64),
         ] {
             if !(1..=highest).contains(&value) {
                 problems.push(Problem::at(name, format!("{value} is not between 1 and {highest}")));
@@ -105,6 +116,9 @@ impl TedeConfig {
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             problems.push(Problem::at("temperature", "must be positive"));
+        }
+        if !(0.0..=0.95).contains(&self.dropout) {
+            problems.push(Problem::at("dropout", format!("{} is not between 0 and 0.95", self.dropout)));
         }
         problems
     }

@@ -52,10 +52,10 @@ pub(crate) struct Norm {
     pub(crate) shift: Range<usize>,
 }
 
-/// Linear layers with layer norm and GELU between them.
+/// Linear layers with layer norm and activation between them.
 #[derive(Debug, Clone)]
 pub(crate) struct Mlp {
-    /// Layers followed by norm and GELU.
+    /// Layers followed by norm and activation.
     pub(crate) hidden: Vec<(Dense, Norm)>,
     /// The last one.
     pub(crate) last: Dense,
@@ -131,25 +131,26 @@ impl Layout {
     /// The layout of a network.
     pub(crate) fn new(config: &TedeConfig, sizes: Sizes) -> Self {
         let mut builder = Builder::default();
-        let d = config.d_model;
+        let (d, width) = (config.d_model, config.tokens_per_parameter * config.d_model);
         let embedding = match &config.embedding {
             ParameterEmbedding::Joint { hidden } => {
-                builder.mlp("param_emb_embedding", 0, sizes.parameters, hidden, sizes.parameters * d)
+                builder.mlp("param_emb_embedding", 0, sizes.parameters, hidden, sizes.parameters * width)
             }
-            ParameterEmbedding::Shared { hidden } => builder.mlp("param_emb_embedding", 0, 1, hidden, d),
+            ParameterEmbedding::Shared { hidden } => builder.mlp("param_emb_embedding", 0, 1, hidden, width),
         };
         let source_table =
             builder.tensor("source_type_embedding.weight".into(), vec![sizes.sources, d], false, Init::Normal);
         let blocks = (0..config.layers).map(|layer| builder.block(layer, config)).collect();
         // Index 0 of the authors' head is the flattening.
-        let head = builder.mlp("regression_head", 1, (sizes.parameters + 1) * d, &[config.head_hidden], sizes.bins);
+        let flat = sizes.parameters * width + d;
+        let head = builder.mlp("regression_head", 1, flat, &[config.head_hidden], sizes.bins);
         let Builder { tensors, dense, total } = builder;
         Self { config: config.clone(), sizes, embedding, source_table, blocks, head, tensors, dense, total }
     }
 
     /// Tokens of one condition.
     pub(crate) fn tokens(&self) -> usize {
-        self.sizes.parameters + 1
+        self.sizes.parameters * self.config.tokens_per_parameter + 1
     }
 
     /// Rows of the embedding network per condition.

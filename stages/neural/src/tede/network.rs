@@ -3,11 +3,13 @@
 //! Activations stay in a [`Workspace`] that is allocated once; gradients go into a flat vector of the weights' layout.
 //! Several workspaces may run side by side on the same weights.
 
-use crate::kernels::activation::{add_column_sums, gelu, scale_by};
+use crate::Activation;
+use crate::kernels::activation::{activate, add_column_sums, scale_by};
 use crate::kernels::attention::{AttentionShape, attend, attend_backward};
 use crate::kernels::matmul::{Packed, Scratch, Start, View, multiply, multiply_views};
 use crate::kernels::norm::{Affine, AffineGradient, NormCache, layer_norm, layer_norm_backward};
 
+use super::dropout::{Dropout, Masks};
 use super::layout::{Block, Dense, Layout, Mlp, Norm};
 
 /// Weights with their matrices packed for products.
@@ -86,6 +88,7 @@ struct BlockCache {
     wide: Vec<f32>,
     slope: Vec<f32>,
     norm2: NormCache,
+    masks: Masks,
 }
 
 /// Gradients on their way back.
@@ -96,6 +99,8 @@ struct Gradients {
     wide: Vec<f32>,
     qkv: Vec<f32>,
     mlp: Vec<f32>,
+    /// Of a dense layer's output behind a mask.
+    masked: Vec<f32>,
 }
 
 /// Activations of up to a fixed number of conditions.
@@ -111,6 +116,8 @@ pub(crate) struct Workspace {
     gradients: Gradients,
     /// Derivatives with respect to the scaled parameters after a [`backward`] without weights: conditions x parameters.
     pub(crate) inputs: Vec<f32>,
+    /// Dropout of the next [`forward`], which uses it up; none outside training.
+    pub(crate) dropout: Option<Dropout>,
     scratch: Scratch,
 }
 
@@ -131,7 +138,8 @@ pub(crate) fn forward(
     w.sources.extend_from_slice(sources);
     w.embedding.input.clear();
     w.embedding.input.extend_from_slice(scaled);
-    mlp_forward(&layout.embedding, weights, &mut w.embedding, &mut w.embedded, &mut w.scratch);
+    let activation = layout.config.activation;
+    mlp_forward((activation, &layout.embedding), weights, &mut w.embedding, &mut w.embedded, &mut w.scratch);
 
     w.blocks.resize_with(layout.blocks.len(), BlockCache::default);
     let mut stream = std::mem::take(&mut w.head.input);
@@ -143,12 +151,14 @@ pub(crate) fn forward(
         parameters.copy_from_slice(embedded);
         last.copy_from_slice(&table[source * d..][..d]);
     }
+    let mut dropout = w.dropout.take();
     for (block, cache) in layout.blocks.iter().zip(&mut w.blocks) {
         cache.input.clone_from(&stream);
+        cache.masks.draw(layout, count, dropout.as_mut());
         block_forward(layout, block, weights, cache, &mut stream, &mut w.scratch);
     }
     w.head.input = stream;
-    mlp_forward(&layout.head, weights, &mut w.head, &mut w.logits, &mut w.scratch);
+    mlp_forward((activation, &layout.head), weights, &mut w.head, &mut w.logits, &mut w.scratch);
 }
 
 /// Writes the gradient of all weights, given the gradient of the logits in `workspace.logits` of the last [`forward`];
@@ -234,14 +244,20 @@ fn norm_backward(norm: &Norm, weights: &PackedWeights, dx: &mut [f32], cache: &N
     layer_norm_backward(dx, gain, cache, affine);
 }
 
-fn mlp_forward(mlp: &Mlp, weights: &PackedWeights, cache: &mut MlpCache, y: &mut Vec<f32>, scratch: &mut Scratch) {
+fn mlp_forward(
+    (activation, mlp): (Activation, &Mlp),
+    weights: &PackedWeights,
+    cache: &mut MlpCache,
+    y: &mut Vec<f32>,
+    scratch: &mut Scratch,
+) {
     cache.hidden.resize_with(mlp.hidden.len(), HiddenCache::default);
     let mut x = &cache.input;
     for ((dense, norm), hidden) in mlp.hidden.iter().zip(&mut cache.hidden) {
         dense_forward(dense, weights, x, &mut hidden.output, scratch);
         norm_forward(norm, weights, &mut hidden.output, &mut hidden.norm);
         hidden.slope.resize(hidden.output.len(), 0.0);
-        gelu(&mut hidden.output, &mut hidden.slope);
+        activate(activation, &mut hidden.output, &mut hidden.slope);
         x = &hidden.output;
     }
     dense_forward(&mlp.last, weights, x, y, scratch);
@@ -289,19 +305,36 @@ fn block_forward(
     dense_forward(&block.qkv, weights, &cache.input, &mut cache.qkv, scratch);
     cache.weights.resize(stream.len() / (shape.tokens * shape.width()) * shape.weights(), 0.0);
     cache.mixed.resize(stream.len(), 0.0);
-    attend(&cache.qkv, shape, &mut cache.weights, &mut cache.mixed);
-    dense_residual(&block.output, weights, &cache.mixed, stream, scratch);
+    let masks = &cache.masks;
+    attend(&cache.qkv, shape, &mut cache.weights, &masks.weights, &mut cache.mixed);
+    dense_residual((&block.output, &masks.output), weights, &cache.mixed, stream, scratch);
     norm_forward(&block.norm1, weights, stream, &mut cache.norm1);
     cache.middle.clone_from(stream);
     dense_forward(&block.widen, weights, &cache.middle, &mut cache.wide, scratch);
     cache.slope.resize(cache.wide.len(), 0.0);
-    gelu(&mut cache.wide, &mut cache.slope);
-    dense_residual(&block.narrow, weights, &cache.wide, stream, scratch);
+    activate(layout.config.activation, &mut cache.wide, &mut cache.slope);
+    for values in [&mut cache.wide, &mut cache.slope].into_iter().filter(|_| !masks.wide.is_empty()) {
+        scale_by(values, &masks.wide);
+    }
+    dense_residual((&block.narrow, &masks.narrow), weights, &cache.wide, stream, scratch);
     norm_forward(&block.norm2, weights, stream, &mut cache.norm2);
 }
 
-/// stream += x W + b.
-fn dense_residual(dense: &Dense, weights: &PackedWeights, x: &[f32], stream: &mut [f32], scratch: &mut Scratch) {
+/// stream += mask (x W + b), without a factor if there is no mask.
+fn dense_residual(
+    (dense, mask): (&Dense, &[f32]),
+    weights: &PackedWeights,
+    x: &[f32],
+    stream: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    if !mask.is_empty() {
+        let mut y = Vec::new();
+        dense_forward(dense, weights, x, &mut y, scratch);
+        scale_by(&mut y, mask);
+        stream.iter_mut().zip(y).for_each(|(value, y)| *value += y);
+        return;
+    }
     let bias = &weights.values[dense.bias.clone()];
     for row in stream.chunks_exact_mut(dense.outputs) {
         row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
@@ -318,19 +351,31 @@ fn block_backward(
     gradient: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let Gradients { tokens, mixed, wide, qkv, .. } = gradients;
+    let Gradients { tokens, mixed, wide, qkv, masked, .. } = gradients;
     norm_backward(&block.norm2, weights, tokens, &cache.norm2, gradient);
-    dense_gradient(&block.narrow, &cache.wide, tokens, gradient, scratch);
-    dense_backward(&block.narrow, weights, tokens, (Start::Zero, wide), scratch);
+    let behind = behind_mask(tokens, &cache.masks.narrow, masked);
+    dense_gradient(&block.narrow, &cache.wide, behind, gradient, scratch);
+    dense_backward(&block.narrow, weights, behind, (Start::Zero, wide), scratch);
     scale_by(wide, &cache.slope);
     dense_gradient(&block.widen, &cache.middle, wide, gradient, scratch);
     dense_backward(&block.widen, weights, wide, (Start::Present, tokens), scratch);
 
     norm_backward(&block.norm1, weights, tokens, &cache.norm1, gradient);
-    dense_gradient(&block.output, &cache.mixed, tokens, gradient, scratch);
-    dense_backward(&block.output, weights, tokens, (Start::Zero, mixed), scratch);
+    let behind = behind_mask(tokens, &cache.masks.output, masked);
+    dense_gradient(&block.output, &cache.mixed, behind, gradient, scratch);
+    dense_backward(&block.output, weights, behind, (Start::Zero, mixed), scratch);
     qkv.resize(cache.qkv.len(), 0.0);
-    attend_backward(&cache.qkv, attention(layout), &cache.weights, mixed, qkv);
+    attend_backward(&cache.qkv, attention(layout), &cache.weights, &cache.masks.weights, mixed, qkv);
     dense_gradient(&block.qkv, &cache.input, qkv, gradient, scratch);
     dense_backward(&block.qkv, weights, qkv, (Start::Present, tokens), scratch);
+}
+
+/// The gradient of what lies behind a mask.
+fn behind_mask<'g>(gradient: &'g [f32], mask: &[f32], masked: &'g mut Vec<f32>) -> &'g [f32] {
+    if mask.is_empty() {
+        return gradient;
+    }
+    masked.clear();
+    masked.extend(gradient.iter().zip(mask).map(|(gradient, factor)| gradient * factor));
+    masked
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::layout::{Block, Dense, Layout, Mlp, Norm};
+use crate::Activation;
 
 /// Added to the variance of a layer norm; PyTorch's and the study's value.
 const EPSILON: f64 = 1e-5;
@@ -12,7 +13,7 @@ const EPSILON: f64 = 1e-5;
 /// # Shapes
 /// `scaled`: parameters; the result: bins.
 pub(super) fn logits(layout: &Layout, weights: &[f32], scaled: &[f64], source: usize) -> Vec<f64> {
-    let net = Net(weights);
+    let net = Net(weights, layout.config.activation);
     let d = layout.config.d_model;
     let inputs = scaled.chunks_exact(layout.embedding_inputs());
     let mut tokens: Vec<f64> = inputs.flat_map(|inputs| net.mlp(&layout.embedding, inputs)).collect();
@@ -23,7 +24,7 @@ pub(super) fn logits(layout: &Layout, weights: &[f32], scaled: &[f64], source: u
     net.mlp(&layout.head, &tokens)
 }
 
-struct Net<'a>(&'a [f32]);
+struct Net<'a>(&'a [f32], Activation);
 
 impl Net<'_> {
     fn slice(&self, place: &Range<usize>) -> impl Iterator<Item = f64> {
@@ -56,12 +57,22 @@ impl Net<'_> {
         }
     }
 
+    fn activate(&self, x: &mut [f64]) {
+        let function = |x: f64| match self.1 {
+            Activation::Gelu => 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)),
+            Activation::Silu => x / (1.0 + (-x).exp()),
+            Activation::Relu => x.max(0.0),
+            Activation::Tanh => x.tanh(),
+        };
+        x.iter_mut().for_each(|value| *value = function(*value));
+    }
+
     fn mlp(&self, mlp: &Mlp, x: &[f64]) -> Vec<f64> {
         let mut x = x.to_vec();
         for (dense, norm) in &mlp.hidden {
             x = self.dense(dense, &x);
             self.norm(norm, &mut x);
-            x.iter_mut().for_each(|value| *value = gelu(*value));
+            self.activate(&mut x);
         }
         self.dense(&mlp.last, &x)
     }
@@ -70,7 +81,7 @@ impl Net<'_> {
         let mut x = add(self.dense(&block.output, &self.attention(layout, block, x)), x);
         self.norm(&block.norm1, &mut x);
         let mut wide = self.dense(&block.widen, &x);
-        wide.iter_mut().for_each(|value| *value = gelu(*value));
+        self.activate(&mut wide);
         let mut y = add(self.dense(&block.narrow, &wide), &x);
         self.norm(&block.norm2, &mut y);
         y
@@ -101,10 +112,6 @@ impl Net<'_> {
         }
         mixed
     }
-}
-
-fn gelu(x: f64) -> f64 {
-    0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2))
 }
 
 fn add(mut a: Vec<f64>, b: &[f64]) -> Vec<f64> {

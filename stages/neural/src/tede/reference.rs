@@ -1,10 +1,11 @@
 //! The same network in plain burn tensors: what the fused kernels are checked against, and the form for other devices.
 
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::{gelu, relu, silu, softmax};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::layout::{Block, Dense, Layout, Mlp, Norm};
+use crate::Activation;
 
 /// The weights as one flat tensor per entry of the layout.
 pub(crate) struct Weights<B: Backend> {
@@ -43,8 +44,9 @@ impl<B: Backend> Weights<B> {
             + self.vector(norm.shift.start).unsqueeze()
     }
 
-    fn mlp(&self, mlp: &Mlp, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let hidden = mlp.hidden.iter().fold(x, |x, (dense, norm)| gelu(self.norm(norm, self.dense(dense, x))));
+    fn mlp(&self, activation: Activation, mlp: &Mlp, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let layer = |x, (dense, norm): &(Dense, Norm)| activate(activation, self.norm(norm, self.dense(dense, x)));
+        let hidden = mlp.hidden.iter().fold(x, layer);
         self.dense(&mlp.last, hidden)
     }
 
@@ -60,7 +62,7 @@ impl<B: Backend> Weights<B> {
         let mixed: Tensor<B, 4> = softmax(scores, 3).matmul(part(2));
         let mixed = mixed.swap_dims(1, 2).reshape([conditions * tokens, d]);
         let x = self.norm(&block.norm1, x + self.dense(&block.output, mixed));
-        let wide = gelu(self.dense(&block.widen, x.clone()));
+        let wide = activate(layout.config.activation, self.dense(&block.widen, x.clone()));
         self.norm(&block.norm2, x + self.dense(&block.narrow, wide))
     }
 
@@ -78,14 +80,24 @@ impl<B: Backend> Weights<B> {
         let (count, d, tokens) = (sources.len(), layout.config.d_model, layout.tokens());
         let rows = count * layout.embedding_rows();
         let parameters = flat::<B>(scaled, device).reshape([rows, layout.embedding_inputs()]);
-        let embedded = self.mlp(&layout.embedding, parameters).reshape([count, tokens - 1, d]);
+        let embedded =
+            self.mlp(layout.config.activation, &layout.embedding, parameters).reshape([count, tokens - 1, d]);
         let table = self.vector(layout.source_table.start).reshape([layout.sizes.sources, d]);
         let indices: Vec<i64> = sources.iter().map(|&source| source as i64).collect();
         let indices = Tensor::<B, 1, Int>::from_data(TensorData::new(indices, [count]), device);
         let chosen = table.select(0, indices).reshape([count, 1, d]);
         let stream = Tensor::cat(vec![embedded, chosen], 1).reshape([count * tokens, d]);
         let stream = layout.blocks.iter().fold(stream, |x, block| self.block(layout, block, x));
-        self.mlp(&layout.head, stream.reshape([count, tokens * d]))
+        self.mlp(layout.config.activation, &layout.head, stream.reshape([count, tokens * d]))
+    }
+}
+
+fn activate<B: Backend>(activation: Activation, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    match activation {
+        Activation::Gelu => gelu(x),
+        Activation::Silu => silu(x),
+        Activation::Relu => relu(x),
+        Activation::Tanh => x.tanh(),
     }
 }
 

@@ -5,9 +5,11 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 
 use super::config::{ParameterEmbedding, TedeConfig};
+use super::dropout::Dropout;
 use super::layout::{Layout, Sizes};
 use super::network::{Join, PackedWeights, Workspace, backward, forward};
 use super::reference::Weights;
+use crate::Activation;
 use crate::kernels::softmax::{Scaling, divergence_gradient};
 
 type B = Autodiff<Flex>;
@@ -82,7 +84,7 @@ fn gradients_equal_those_of_burn_for_the_paper() {
         layers: 2,
         feed_forward: 33,
         head_hidden: 30,
-        temperature: 2.03,
+        ..TedeConfig::default()
     });
 }
 
@@ -91,6 +93,73 @@ fn gradients_equal_those_of_burn_for_the_older_architecture() {
     let embedding = ParameterEmbedding::Shared { hidden: vec![9] };
     let config = TedeConfig { embedding, d_model: 15, heads: 3, layers: 1, feed_forward: 16, ..TedeConfig::default() };
     check_gradients(&config);
+}
+
+#[test]
+fn gradients_equal_those_of_burn_for_other_activations_and_more_tokens() {
+    for activation in [Activation::Silu, Activation::Relu, Activation::Tanh] {
+        let embedding = ParameterEmbedding::Joint { hidden: vec![9] };
+        let sizes = TedeConfig { d_model: 12, heads: 3, layers: 1, feed_forward: 16, ..TedeConfig::default() };
+        check_gradients(&TedeConfig { embedding, activation, tokens_per_parameter: 2, head_hidden: 11, ..sizes });
+    }
+}
+
+#[test]
+fn gradients_with_dropout_are_those_of_the_masked_network() {
+    let config = TedeConfig {
+        d_model: 12,
+        heads: 3,
+        layers: 2,
+        feed_forward: 16,
+        head_hidden: 11,
+        dropout: 0.3,
+        activation: Activation::Tanh,
+        ..TedeConfig::default()
+    };
+    let layout = Layout::new(&config, Sizes { parameters: 3, sources: 2, bins: 5 });
+    let mut values = numbers(layout.total, 0.8, 7);
+    let norms = |tensor: &&super::layout::Tensor| tensor.name.contains("norm") && tensor.name.ends_with("weight");
+    for tensor in layout.tensors.iter().filter(norms) {
+        values[tensor.place.clone()].iter_mut().for_each(|gain| *gain += 1.0);
+    }
+    let scaled: Vec<f32> = numbers(4 * 3, 1.0, 3).iter().map(|x| x + 0.5).collect();
+    let wanted = numbers(4 * 5, 2.0, 11);
+    // sum of logits times fixed numbers, always with the same mask.
+    let run = |values: &[f32], gradient: Option<&mut [f32]>| {
+        let mut weights = PackedWeights::new(&layout, values.to_vec());
+        weights.pack(&layout, &Join(None), true);
+        let dropout = Dropout::new(config.dropout, || rand_pcg::Pcg32::new(5, 6));
+        let mut workspace = Workspace::default();
+        workspace.dropout = dropout;
+        forward(&layout, &weights, &scaled, &[0, 1, 1, 0], &mut workspace);
+        let terms = workspace.logits.iter().zip(&wanted).map(|(logit, wanted)| f64::from(logit * wanted));
+        let sum = terms.sum::<f64>();
+        if let Some(gradient) = gradient {
+            workspace.logits.copy_from_slice(&wanted);
+            backward(&layout, &weights, &mut workspace, gradient);
+        }
+        sum
+    };
+    let mut gradient = vec![f32::NAN; layout.total];
+    let masked = run(&values, Some(&mut gradient));
+    let without = Layout::new(&TedeConfig { dropout: 0.0, ..config.clone() }, layout.sizes);
+    let mut weights = PackedWeights::new(&without, values.clone());
+    weights.pack(&without, &Join(None), false);
+    let mut workspace = Workspace::default();
+    forward(&without, &weights, &scaled, &[0, 1, 1, 0], &mut workspace);
+    let plain: f64 = workspace.logits.iter().zip(&wanted).map(|(logit, wanted)| f64::from(logit * wanted)).sum();
+    assert!((plain - masked).abs() > 1e-2, "the mask does something");
+    for (at, tensor) in layout.tensors.iter().enumerate() {
+        let direction = numbers(tensor.place.len(), 1.0, 100 + at as u32);
+        let moved = |by: f32| {
+            let mut values = values.clone();
+            values[tensor.place.clone()].iter_mut().zip(&direction).for_each(|(value, d)| *value += by * d);
+            run(&values, None)
+        };
+        let expected = (moved(2e-3) - moved(-2e-3)) / 4e-3;
+        let found: f64 = gradient[tensor.place.clone()].iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+        assert!((found - expected).abs() < 2e-2 * (0.1 + expected.abs()), "{}: {found} {expected}", tensor.name);
+    }
 }
 
 #[test]

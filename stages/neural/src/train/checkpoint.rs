@@ -8,14 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::adamw::Moments;
-use super::state::{Best, State};
-use super::step::Stepper;
-use super::{CurveRow, TrainConfig, TrainError, TrainingData};
-use crate::TedeConfig;
-use crate::tede::layout::Layout;
+use super::data::{Spectra, TrainingData};
+use super::history::EpochRecord;
+use super::optimizer::Moments;
+use super::state::{Best, Place, State};
+use super::{TrainConfig, TrainError};
 
-/// Steps between checkpoints: a few seconds of work. Where an epoch has more, every epoch leaves one.
+/// Steps between checkpoints: some seconds of work.
 const STEPS_BETWEEN: u64 = 300;
 const FILE: &str = "checkpoint.mctune";
 const HASH: usize = 32;
@@ -26,17 +25,16 @@ struct Header {
     /// What the training learns, from what, with which seed.
     fingerprint: String,
     weights: usize,
-    epoch: usize,
+    place: Place,
     steps: u64,
     best: Option<BestHeader>,
-    curve: Vec<CurveRow>,
+    history: Vec<EpochRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct BestHeader {
     epoch: usize,
-    loss: f64,
-    d2: Option<f64>,
+    score: Option<f64>,
 }
 
 /// Where checkpoints of one training lie.
@@ -47,17 +45,17 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Checkpoints in `folder`, if there is one.
-    pub(crate) fn new(
+    /// Checkpoints in `folder`, if there is one, of a training of `architecture`, spelled out.
+    pub(crate) fn new<S: Spectra>(
         folder: Option<&Path>,
-        architecture: &TedeConfig,
+        architecture: &str,
         config: &TrainConfig,
-        data: &TrainingData,
+        data: &TrainingData<S>,
         seed: (u64, u64),
     ) -> Self {
         let fingerprint = if folder.is_some() {
             let mut hasher = blake3::Hasher::new();
-            hasher.update(format!("{architecture:?} {config:?} {seed:?}").as_bytes());
+            hasher.update(format!("{architecture} {config:?} {seed:?}").as_bytes());
             data.hash_into(&mut hasher);
             hasher.finalize().to_string()
         } else {
@@ -66,49 +64,51 @@ impl Checkpoints {
         Self { folder: folder.map(Path::to_owned), fingerprint, saved_at: 0 }
     }
 
-    /// The state of the last checkpoint, if there is a whole one of this training.
-    pub(crate) fn latest(&mut self, layout: &Layout) -> Option<State> {
+    /// The state of the last checkpoint, if there is a whole one of this training with so many weights.
+    pub(crate) fn latest(&mut self, weights: usize) -> Option<State> {
         let bytes = std::fs::read(self.folder.as_ref()?.join(FILE)).ok()?;
-        let state = self.decode(&bytes, layout)?;
+        let state = self.decode(&bytes, weights)?;
         self.saved_at = state.moments.steps;
         Some(state)
     }
 
-    /// Writes a checkpoint if enough has been done since the last one.
-    pub(crate) fn save_if_due(&mut self, state: &State, stepper: &Stepper<'_>) -> Result<(), TrainError> {
+    /// Whether enough has been done since the last checkpoint, at `steps` steps.
+    pub(crate) fn is_due(&self, steps: u64) -> bool {
+        self.folder.is_some() && steps >= self.saved_at + STEPS_BETWEEN
+    }
+
+    /// Writes a checkpoint.
+    pub(crate) fn save(&mut self, state: &State) -> Result<(), TrainError> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        if state.moments.steps < self.saved_at + STEPS_BETWEEN {
-            return Ok(());
-        }
         let path = folder.join(FILE);
         let failed = |source| TrainError::Checkpoint { path: path.clone(), source };
-        let bytes = self.encode(state, &stepper.weights().values).map_err(failed)?;
+        let bytes = self.encode(state).map_err(failed)?;
         replace(&path, &bytes).map_err(failed)?;
         self.saved_at = state.moments.steps;
         Ok(())
     }
 
-    fn encode(&self, state: &State, weights: &[f32]) -> std::io::Result<Vec<u8>> {
+    fn encode(&self, state: &State) -> std::io::Result<Vec<u8>> {
         let header = Header {
             fingerprint: self.fingerprint.clone(),
-            weights: weights.len(),
-            epoch: state.epoch,
+            weights: state.weights.len(),
+            place: state.place,
             steps: state.moments.steps,
-            best: state.best.as_ref().map(|best| BestHeader { epoch: best.epoch, loss: best.loss, d2: best.d2 }),
-            curve: state.curve.clone(),
+            best: state.best.as_ref().map(|best| BestHeader { epoch: best.epoch, score: best.score }),
+            history: state.history.clone(),
         };
         let header = serde_json::to_vec(&header)?;
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.extend_from_slice(&header);
         let best = state.best.as_ref().map_or(&[][..], |best| &best.weights);
-        for numbers in [weights, &state.moments.first, &state.moments.second, best] {
+        for numbers in [&state.weights, &state.moments.first, &state.moments.second, best] {
             bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         }
         bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
         Ok(bytes)
     }
 
-    fn decode(&self, bytes: &[u8], layout: &Layout) -> Option<State> {
+    fn decode(&self, bytes: &[u8], weights: usize) -> Option<State> {
         let (content, hash) = bytes.split_at_checked(bytes.len().checked_sub(HASH)?)?;
         if blake3::hash(content).as_bytes() != hash {
             return None;
@@ -117,20 +117,20 @@ impl Checkpoints {
         let (header, numbers) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
         let header: Header = serde_json::from_slice(header).ok()?;
         let vectors = 3 + usize::from(header.best.is_some());
-        let total = layout.total;
-        if header.fingerprint != self.fingerprint || header.weights != total || numbers.len() != vectors * total * 4 {
+        let fits = header.weights == weights && numbers.len() == vectors * weights * 4;
+        if header.fingerprint != self.fingerprint || !fits {
             return None;
         }
         let mut vectors = numbers
-            .chunks_exact(total * 4)
+            .chunks_exact(weights * 4)
             .map(|bytes| bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect::<Vec<f32>>());
         let (weights, first, second) = (vectors.next()?, vectors.next()?, vectors.next()?);
         let best = match header.best {
-            Some(BestHeader { epoch, loss, d2 }) => Some(Best { epoch, loss, d2, weights: vectors.next()? }),
+            Some(BestHeader { epoch, score }) => Some(Best { epoch, score, weights: vectors.next()? }),
             None => None,
         };
         let moments = Moments { first, second, steps: header.steps };
-        Some(State { epoch: header.epoch, weights, moments, best, curve: header.curve })
+        Some(State { place: header.place, weights, moments, best, history: header.history })
     }
 }
 

@@ -1,82 +1,87 @@
-//! What a training is between two epochs; all of it goes into a checkpoint.
+//! What a training is between two steps; all of it goes into a checkpoint.
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg32;
+use serde::{Deserialize, Serialize};
 
-use super::CurveRow;
-use super::adamw::Moments;
 use super::config::TrainConfig;
-use crate::metrics::Distances;
-use crate::tede::layout::{Init, Layout};
+use super::history::EpochRecord;
+use super::optimizer::Moments;
+use crate::tede::layout::{Init, Tensor};
 
 /// The weights to keep.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Best {
     /// Epoch they are from.
     pub(crate) epoch: usize,
-    /// Training loss of that epoch.
-    pub(crate) loss: f64,
-    /// Validation distance, if there is validation.
-    pub(crate) d2: Option<f64>,
+    /// Its score.
+    pub(crate) score: Option<f64>,
     /// The weights.
     pub(crate) weights: Vec<f32>,
 }
 
-/// A training between two epochs.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct State {
+/// Where a training is.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Place {
     /// Epochs done.
     pub(crate) epoch: usize,
-    /// Weights after them; empty while a stepper has them.
+    /// Steps of the next epoch done.
+    pub(crate) step: usize,
+    /// Sum of the losses of these steps.
+    pub(crate) loss: f64,
+}
+
+/// A training between two steps.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct State {
+    /// Where it is.
+    pub(crate) place: Place,
+    /// Weights; a learner has newer ones until it is asked.
     pub(crate) weights: Vec<f32>,
-    /// Moments of the optimizer.
+    /// Moments of the optimizer; likewise.
     pub(crate) moments: Moments,
     /// Best weights so far.
     pub(crate) best: Option<Best>,
-    /// The learning curve so far.
-    pub(crate) curve: Vec<CurveRow>,
+    /// What is known of every epoch.
+    pub(crate) history: Vec<EpochRecord>,
 }
 
 impl State {
     /// Random weights, nothing learned.
-    pub(crate) fn initial(layout: &Layout, seed: (u64, u64)) -> Self {
-        let mut weights = vec![0.0; layout.total];
-        for (index, tensor) in layout.tensors.iter().enumerate() {
+    pub(crate) fn initial(tensors: &[Tensor], seed: (u64, u64)) -> Self {
+        let mut weights = vec![0.0; tensors.last().map_or(0, |tensor| tensor.place.end)];
+        for (index, tensor) in tensors.iter().enumerate() {
             let mut random = stream(seed, Purpose::Initialise, 0, index as u64);
             for weight in &mut weights[tensor.place.clone()] {
                 *weight = draw(tensor.init, &mut random);
             }
         }
-        let zeros = vec![0.0; layout.total];
-        let moments = Moments { first: zeros.clone(), second: zeros, steps: 0 };
-        Self { epoch: 0, weights, moments, best: None, curve: Vec::new() }
+        let moments = Moments::zero(weights.len());
+        Self { place: Place::default(), weights, moments, best: None, history: Vec::new() }
     }
 
     /// Whether all epochs are done, or patience has run out.
     pub(crate) fn is_finished(&self, config: &TrainConfig) -> bool {
-        let waited = self.best.as_ref().map_or(0, |best| self.epoch - best.epoch);
-        self.epoch >= config.epochs || config.patience.is_some_and(|patience| waited >= patience)
+        let waited = self.best.as_ref().map_or(0, |best| self.place.epoch - best.epoch);
+        self.place.epoch >= config.epochs || config.patience.is_some_and(|patience| waited >= patience)
     }
 
-    /// Learning rate of the next epoch.
+    /// Learning rate of the epoch that runs or comes next.
     pub(crate) fn learning_rate(&self, config: &TrainConfig) -> f64 {
-        config.optimizer.learning_rate * config.schedule.factor(self.epoch, config.epochs)
+        let scores: Vec<f64> = self.history.iter().map(|record| record.score().unwrap_or(record.loss)).collect();
+        config.optimizer.learning_rate * config.schedule.factor(&scores, config.epochs)
     }
 
-    /// Adds an epoch to the curve.
-    pub(crate) fn record(&mut self, epoch: usize, loss: f64, rate: f64, validation: &[(String, Distances)]) {
-        self.epoch = epoch;
-        let mut row = |set: &str, metric: &str, value: f64| {
-            self.curve.push(CurveRow { epoch, set: set.into(), metric: metric.into(), value });
-        };
-        row("train", "kl", loss);
-        row("train", "learning_rate", rate);
-        for (set, distances) in validation {
-            row(set, "d1", distances.d1);
-            row(set, "d2", distances.d2);
-            row(set, "dinf", distances.dinf);
+    /// Ends an epoch; `weights` are those after it.
+    pub(crate) fn record(&mut self, record: EpochRecord, weights: &[f32]) {
+        let (epoch, score) = (record.epoch, record.score());
+        let better = self.best.as_ref().and_then(|best| best.score).zip(score).is_none_or(|(best, score)| score < best);
+        if better {
+            self.best = Some(Best { epoch, score, weights: weights.to_vec() });
         }
+        self.place = Place { epoch, step: 0, loss: 0.0 };
+        self.history.push(record);
     }
 }
 
@@ -89,6 +94,8 @@ pub(crate) enum Purpose {
     Shuffle,
     /// Poisson numbers of a spectrum in an epoch.
     Resample,
+    /// What is left out in a step.
+    Dropout,
 }
 
 /// The random stream of one purpose, epoch and item.
@@ -105,9 +112,13 @@ fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A number below `n`.
-pub(crate) fn below(n: usize, random: &mut Pcg32) -> usize {
-    random.random_range(0..n)
+/// 0..n in random order (Fisher and Yates).
+pub(crate) fn shuffled(n: usize, mut random: Pcg32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    for last in (1..n).rev() {
+        order.swap(last, random.random_range(0..=last));
+    }
+    order
 }
 
 fn draw(init: Init, random: &mut Pcg32) -> f32 {
