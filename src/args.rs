@@ -1,8 +1,15 @@
 //! Arguments of the command line.
 
+mod diagnosis;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use diagnosis::{
+    AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
+    RunsArgs, ShowArgs,
+};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -12,7 +19,7 @@ Exit status:
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
   5   no such task, artifact or run
-  6   `cache verify` found damage
+  6   `cache verify` found damage, `audit` other bytes
   64  wrong arguments
   70  an error of the program or the system
   130 interrupted
@@ -45,6 +52,8 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a small commented pipeline to start from.
+    Init(InitArgs),
     /// Run every task whose result the store lacks.
     Run(RunArgs),
     /// Show what a run would do, and why.
@@ -53,16 +62,34 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Check a pipeline without running anything.
     Check(CheckArgs),
+    /// Print the JSON Schema of pipelines, for editors.
+    Schema(SchemaArgs),
     /// List stages, or the tasks of a stage with their state and artifacts.
     Ls(LsArgs),
+    /// Show everything that is known of a task or an artifact.
+    Show(ShowArgs),
+    /// Print the log of a task.
+    Logs(LogsArgs),
     /// Copy an artifact out of the store.
     Get(GetArgs),
     /// Write the report of a finished campaign as a web page.
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Draw the stages of a pipeline.
+    Graph(GraphArgs),
+    /// List the runs of a store.
+    Runs(RunsArgs),
+    /// Compare two runs: configuration, keys, artifacts, numbers.
+    Compare(CompareArgs),
+    /// Write a run out as a research object (RO-Crate).
+    Export(ExportArgs),
+    /// Run a sample of finished tasks again and compare bytes.
+    Audit(AuditArgs),
     /// Look after the store.
     Cache(CacheArgs),
+    /// Print a script that completes commands and options in a shell.
+    Completions(CompletionsArgs),
 }
 
 /// Which campaign.
@@ -132,6 +159,9 @@ pub(crate) struct RunArgs {
     /// How to show progress.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: ProgressStyle,
+    /// Write which task ran when, for chrome://tracing and ui.perfetto.dev.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timeline: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -147,7 +177,13 @@ pub(crate) enum ProgressStyle {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7")]
+#[command(after_help = "Exit status: 0 if a run would do nothing, 2 if there is work to do.\n\n\
+    With --diff: `reused` tasks have the result they had in that run; `restored` ones have a result under another key, left by\n\
+    an older run; `run` and `waits` (for others) are still to be done, at most for the time and space given, which follow from\n\
+    earlier records; `gone` tasks are no longer part of the campaign. Below stand the lines that make the difference.\n\n\
+    Examples:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7\n  \
+    mctune plan pipelines/juno.yaml --profile quick --diff\n  \
+    mctune plan pipelines/juno.yaml --profile quick --diff=20260801T101112.123Z-004711")]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
@@ -157,6 +193,9 @@ pub(crate) struct PlanArgs {
     /// List every task that is not a hit.
     #[arg(long)]
     pub(crate) tasks: bool,
+    /// Compare with an earlier run, and name the lines that make the difference [default: the last one].
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) diff: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -174,6 +213,14 @@ pub(crate) struct ExplainArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mctune schema > mctune.schema.json")]
+pub(crate) struct SchemaArgs {
+    /// The schema of files that pipelines include.
+    #[arg(long)]
+    pub(crate) included: bool,
 }
 
 #[derive(Debug, Args)]

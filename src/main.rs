@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod diagram;
 mod exit;
 mod machine;
 mod place;

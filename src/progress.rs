@@ -1,11 +1,14 @@
 //! Shows a run while it goes on: live on a terminal, plain lines elsewhere. Both draw the same events.
 
+mod board;
 pub(crate) mod estimate;
 mod live;
 mod plain;
+mod timeline;
 
 pub(crate) use live::Live;
 pub(crate) use plain::Plain;
+pub(crate) use timeline::Timeline;
 
 use mctune_engine::campaign::Campaign;
 use mctune_engine::event::Event;
@@ -40,7 +43,8 @@ fn notice(campaign: &Campaign, event: &Event) -> Option<String> {
         | Event::Hit { .. }
         | Event::Started { .. }
         | Event::Progress { .. }
-        | Event::Finished { .. } => {
+        | Event::Finished { .. }
+        | Event::Stopped { .. } => {
             return None;
         }
     })

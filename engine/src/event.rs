@@ -58,6 +58,11 @@ pub enum Event {
         /// Seconds until then.
         seconds: f64,
     },
+    /// A running task was stopped; a later run begins it anew or goes on from its checkpoint.
+    Stopped {
+        /// The task.
+        task: TaskId,
+    },
     /// An artifact was missing or damaged; its producers are computed again.
     Broken {
         /// The task that wanted to read it.

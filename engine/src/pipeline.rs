@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use mctune_cache::{Digest, Hasher};
 use serde_json::{Map, Value};
 
 pub use exclusion::{Condition, Exclusion};
 pub use template::{Binding, Reference, Template, TextPart};
 
-use crate::language::Diagnostic;
+use crate::language::{Diagnostic, Origins, Source};
 use crate::registry::Kind;
 use crate::resources::Resources;
 
@@ -30,6 +31,8 @@ pub struct Pipeline {
     pub base: PathBuf,
     /// Text of the pipeline file, kept for the manifest.
     pub text: String,
+    /// Files that it includes, in the order in which they were first named.
+    pub included: Vec<Source>,
     /// Chosen profile, if any.
     pub profile: Option<String>,
     /// Overrides (`path=value`) in the order given.
@@ -44,13 +47,31 @@ pub struct Pipeline {
     pub stages: IndexMap<Arc<str>, StageDecl>,
     /// What looks unintended but does no harm: unused axes and params.
     pub warnings: Vec<Diagnostic>,
+    /// Where its values were written.
+    pub origins: Origins,
 }
 
 /// A named list of values or points.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Axis {
     /// Elements in order; coordinates are pairwise different.
     pub elements: Vec<AxisElement>,
+}
+
+impl Pipeline {
+    /// Digest of the texts of all its files.
+    #[must_use]
+    pub fn text_digest(&self) -> Digest {
+        if self.included.is_empty() {
+            return Digest::of(self.text.as_bytes());
+        }
+        let mut hasher = Hasher::new();
+        for text in [&self.text].into_iter().chain(self.included.iter().map(|source| &source.text)) {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher.finalize().into()
+    }
 }
 
 impl Axis {

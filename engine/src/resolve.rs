@@ -16,6 +16,7 @@ use crate::pipeline::Pipeline;
 use crate::record::{self, Lookup, TaskRecord};
 use crate::registry::Prepared;
 use crate::stage::{ParamError, Seed};
+pub(crate) use files::digest_path;
 
 /// A task could not be given a key.
 #[derive(Debug, thiserror::Error)]
@@ -184,30 +185,26 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn pre_image(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
-        let graph = self.graph;
-        let node = graph.stage(graph.stage_of(task));
+    /// What the key of a task consists of besides its inputs; known before its producers are done.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub fn own_part(&mut self, task: TaskId) -> Result<PreImage, ResolveError> {
+        let prepared = self.prepare(task)?;
+        self.without_inputs(task, &prepared)
+    }
+
+    fn without_inputs(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
+        let node = self.graph.stage(self.graph.stage_of(task));
         let kind = &node.decl.kind;
         let seed = kind.stochastic().then(|| SeedIdentity {
             campaign: self.pipeline.seed,
             stream: node.decl.stream.clone(),
-            coords: graph.coords(task).canonical(),
+            coords: self.graph.coords(task).canonical(),
         });
         let mut files = BTreeMap::new();
         for file in &prepared.files {
             files.insert(file.param.clone(), self.file_digest(task, file)?);
-        }
-        let mut inputs: BTreeMap<String, Vec<SourceIdentity>> = BTreeMap::new();
-        for &id in &node.inputs {
-            let binding = graph.binding(id);
-            let items = self.gather(task, id)?.items.clone();
-            inputs.entry(binding.slot.clone()).or_default().push(SourceIdentity {
-                stage: Arc::clone(&graph.stage(binding.producer).decl.name),
-                artifact: binding.artifact.clone(),
-                file: self.file_names[id.index()].clone(),
-                gathered: self.is_gathered(id),
-                items,
-            });
         }
         Ok(PreImage {
             format: key::FORMAT,
@@ -216,8 +213,25 @@ impl<'a> Resolver<'a> {
             params: prepared.canonical.clone(),
             seed,
             files,
-            inputs,
+            inputs: BTreeMap::new(),
         })
+    }
+
+    fn pre_image(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
+        let mut image = self.without_inputs(task, prepared)?;
+        let graph = self.graph;
+        for &id in &graph.stage(graph.stage_of(task)).inputs {
+            let binding = graph.binding(id);
+            let items = self.gather(task, id)?.items.clone();
+            image.inputs.entry(binding.slot.clone()).or_default().push(SourceIdentity {
+                stage: Arc::clone(&graph.stage(binding.producer).decl.name),
+                artifact: binding.artifact.clone(),
+                file: self.file_names[id.index()].clone(),
+                gathered: self.is_gathered(id),
+                items,
+            });
+        }
+        Ok(image)
     }
 
     /// Whether the slot of `binding` takes several artifacts: of several sources, or over axes only the producer has.

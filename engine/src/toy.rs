@@ -1,5 +1,7 @@
 //! Toy stages and pipelines with known answers, for the engine's own tests.
 
+mod home;
+
 use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
@@ -10,6 +12,8 @@ use crate::pipeline::{Axis, AxisElement, InputDecl, InputSource, Pipeline, Retri
 use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::stage::{self, Arity, ArtifactType, Batch, Batching, Output, Slot, Slots, StageError, TaskContext};
+
+pub(crate) use home::Home;
 
 /// Adds up numbers: its parameter and all its inputs, integer-divided by `divide`.
 pub(crate) struct Sum;
@@ -169,7 +173,9 @@ pub(crate) fn pipeline(axes: &[(&str, usize)], stages: &[Stage<'_>]) -> Pipeline
         path: "toy.yaml".into(),
         base: ".".into(),
         text: String::new(),
+        included: Vec::new(),
         warnings: Vec::new(),
+        origins: crate::language::Origins::default(),
         profile: None,
         overrides: Vec::new(),
         seed: 0,

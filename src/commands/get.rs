@@ -55,7 +55,7 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
 
 /// The record of a task, which must be done.
 pub(crate) fn finished(campaign: &Campaign, store: &Store, task: TaskId) -> anyhow::Result<TaskRecord> {
-    let plan = plan::plan(campaign, store, &place::history(store, campaign))?;
+    let plan = plan::plan(campaign, store)?;
     let label = campaign.graph.label(task);
     let record = match plan.status(task) {
         Status::Hit { key } => Resolver::new(&campaign.pipeline, &campaign.graph, store).hit(key),
@@ -89,7 +89,7 @@ fn copy_out(store: &Store, content: &Artifact, target: &Path) -> anyhow::Result<
 }
 
 /// `stage[kB=6.5].artifact` into task and artifact; a point inside the brackets is no separator.
-fn split(text: &str) -> (&str, Option<&str>) {
+pub(crate) fn split(text: &str) -> (&str, Option<&str>) {
     let after = text.rfind(']').map_or(0, |at| at + 1);
     match text[after..].find('.') {
         Some(dot) => (&text[..after + dot], Some(&text[after + dot + 1..])),

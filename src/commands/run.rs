@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::{note, report, say, say_json};
 use crate::args::{CampaignArgs, ProgressStyle, RunArgs};
 use crate::exit::{Code, Usage};
-use crate::progress::{Live, Plain, estimate::Estimate};
+use crate::progress::{Live, Plain, Timeline, estimate::Estimate};
 use crate::{machine, place, table};
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Code> {
@@ -29,7 +29,12 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Code> {
     let budget = machine::budget(&args.budget)?;
     let forget = place::tasks(&campaign, &args.forget)?;
     let store = Arc::new(place::store(&args.campaign)?);
-    let reporter = reporter(args.progress, &campaign, &store, budget.resources);
+    let mut reporter = reporter(args.progress, &campaign, &store, budget.resources);
+    if let Some(path) = &args.timeline {
+        let timeline = Timeline::new(path, Arc::clone(&campaign), reporter)
+            .map_err(|error| Usage(format!("cannot create {}: {error}", path.display())))?;
+        reporter = Arc::new(timeline);
+    }
     let cancel = Cancel::default();
     let options = RunOptions {
         budget: budget.resources,

@@ -70,7 +70,9 @@ impl Estimate {
                 times.sum += seconds;
                 times.count += 1;
             }
-            Event::Broken { task, .. } | Event::Retrying { task, .. } => drop(self.running.remove(task)),
+            Event::Broken { task, .. } | Event::Retrying { task, .. } | Event::Stopped { task } => {
+                self.running.remove(task);
+            }
             Event::Failed { task, .. } => {
                 self.running.remove(task);
                 self.one_less(stage(*task));

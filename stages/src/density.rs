@@ -1,4 +1,6 @@
-//! What a likelihood needs of an estimator: binned densities at parameter points.
+//! What a likelihood needs of an estimator: densities at parameter points, in bins and of single values.
+
+pub use mctune_neural::{LogLikelihood, Precision};
 
 use crate::sample::Bins;
 
@@ -35,4 +37,35 @@ pub struct Condition {
     pub point: Vec<f64>,
     /// Index into [`BinnedDensity::sources`].
     pub source: usize,
+}
+
+/// A conditional density p(x | parameters, source) of single values; x in kNPE.
+pub trait Density: BinnedDensity + Send {
+    /// What kind of estimator it is: `tede`, `nfde`.
+    fn kind(&self) -> &'static str;
+    /// ln p(x) for each of `values`, per kNPE.
+    fn log_densities(&self, condition: &Condition, values: &[f64], precision: Precision) -> Vec<f64>;
+    /// Weighted sums of log densities with their gradients in the parameters, for many points and data sets in one call.
+    ///
+    /// # Shapes
+    /// One answer for each request.
+    fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood>;
+    /// Probability of values up to each of `values`.
+    fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64>;
+    /// Values below which the given shares (0 to 1) of all values within the bins lie; shares drawn evenly give a sample.
+    fn quantiles(&self, condition: &Condition, shares: &[f64]) -> Vec<f64>;
+}
+
+/// Asks for sum_i weight_i ln p(value_i | condition).
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Under which condition.
+    pub condition: &'a Condition,
+    /// Values in kNPE.
+    pub values: &'a [f64],
+    /// Multiplicity of each value.
+    pub weights: &'a [f64],
+    /// Normalise the density over this range in kNPE, within which all values must lie. Without it an NFDE is normalised
+    /// over all x, a TEDE over its bins.
+    pub window: Option<(f64, f64)>,
 }

@@ -17,7 +17,7 @@ use mctune_engine::stage::{Arity, Batch, Batching, Output, ParamError, Slot, Slo
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::density::BinnedDensity;
+use crate::density::{BinnedDensity, Density};
 use crate::sample::Sample;
 use crate::{FIT, MODEL, SAMPLE, model};
 
@@ -142,7 +142,7 @@ impl Stage for Fit {
 
     fn run_batch(&self, batch: &mut Batch<'_, '_, FitParams>) -> Result<(), StageError> {
         // The tasks of a batch share the model: it is loaded with the first.
-        let mut loaded: Option<Box<dyn BinnedDensity>> = None;
+        let mut loaded: Option<Box<dyn Density>> = None;
         while let Some(task) = batch.next() {
             let model = match loaded.take() {
                 Some(model) => loaded.insert(model),
@@ -155,7 +155,7 @@ impl Stage for Fit {
     }
 }
 
-fn load_model(context: &TaskContext<'_>) -> Result<Box<dyn BinnedDensity>, StageError> {
+fn load_model(context: &TaskContext<'_>) -> Result<Box<dyn Density>, StageError> {
     let input = context.input("model")?;
     let member = |name: &str| {
         let missing = || StageError::failed(format!("the model of stage `{}` has no {name}", input.stage));

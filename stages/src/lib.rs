@@ -18,6 +18,7 @@ pub mod train;
 use mctune_engine::command::Command;
 use mctune_engine::registry::Registry;
 use mctune_engine::stage::ArtifactType;
+use mctune_engine::text::{Concat, Write};
 
 /// Spectra of photo-electron numbers per source (`sample.parquet`).
 pub const SAMPLE: ArtifactType = ArtifactType("sample");
@@ -41,6 +42,8 @@ pub const FIGURES: ArtifactType = ArtifactType("figures");
 pub fn registry() -> Registry {
     Registry::new()
         .with(Command)
+        .with(Concat)
+        .with(Write)
         .with(fit::Fit)
         .with(generate::Generate::default())
         .with(import::Import)

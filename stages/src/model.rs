@@ -1,9 +1,9 @@
 //! Trained estimators as artifacts: which kinds there are, and how one is read.
 
-use mctune_neural::Tede;
+use mctune_neural::{Nfde, Tede};
 use serde::Deserialize;
 
-use crate::density::{BinnedDensity, Condition, ParameterRange};
+use crate::density::{BinnedDensity, Condition, Density, LogLikelihood, ParameterRange, Precision, Request};
 use crate::sample::Bins;
 
 /// File of a model's weights in its folder.
@@ -37,22 +37,80 @@ struct Header {
 ///
 /// # Errors
 /// [`ModelError`] if they do not describe an estimator of a known kind.
-pub fn load(tensors: &[u8], description: &[u8]) -> Result<Box<dyn BinnedDensity>, ModelError> {
+pub fn load(tensors: &[u8], description: &[u8]) -> Result<Box<dyn Density>, ModelError> {
     let header: Header = serde_json::from_slice(description)?;
     match header.kind.as_str() {
-        "tede" => Ok(Box::new(TedeDensity::from(Tede::load(tensors, description)?))),
+        "tede" => Ok(Box::new(Model::new(Tede::load(tensors, description)?))),
+        "nfde" => Ok(Box::new(Model::new(Nfde::load(tensors, description)?))),
         _ => Err(ModelError::UnknownKind { kind: header.kind }),
     }
 }
 
-/// A TEDE in the words of this crate.
-struct TedeDensity {
-    model: Tede,
+/// An estimator in the words of this crate.
+struct Model<M> {
+    model: M,
     parameters: Vec<ParameterRange>,
 }
 
-impl From<Tede> for TedeDensity {
-    fn from(model: Tede) -> Self {
+/// What the estimators have in common.
+trait Estimator: Send + Sync {
+    const KIND: &'static str;
+    fn parameters(&self) -> &[mctune_neural::ParameterRange];
+    fn sources(&self) -> &[String];
+    fn bins(&self) -> mctune_neural::Bins;
+    fn densities(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64>;
+    fn log_densities(&self, at: mctune_neural::Condition<'_>, values: &[f64], precision: Precision) -> Vec<f64>;
+    fn log_likelihoods(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<LogLikelihood>;
+    fn cdf(&self, at: mctune_neural::Condition<'_>, values: &[f64]) -> Vec<f64>;
+    fn quantiles(&self, at: mctune_neural::Condition<'_>, shares: &[f64]) -> Vec<f64>;
+}
+
+/// Both estimators have methods of these names.
+macro_rules! estimator {
+    ($model:ident, $kind:literal) => {
+        impl Estimator for $model {
+            const KIND: &'static str = $kind;
+            fn parameters(&self) -> &[mctune_neural::ParameterRange] {
+                self.parameters()
+            }
+            fn sources(&self) -> &[String] {
+                self.sources()
+            }
+            fn bins(&self) -> mctune_neural::Bins {
+                self.bins()
+            }
+            fn densities(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64> {
+                self.densities(conditions)
+            }
+            fn log_densities(
+                &self,
+                at: mctune_neural::Condition<'_>,
+                values: &[f64],
+                precision: Precision,
+            ) -> Vec<f64> {
+                self.log_densities(at, values, precision)
+            }
+            fn log_likelihoods(
+                &self,
+                requests: &[mctune_neural::Request<'_>],
+                precision: Precision,
+            ) -> Vec<LogLikelihood> {
+                self.log_likelihoods(requests, precision)
+            }
+            fn cdf(&self, at: mctune_neural::Condition<'_>, values: &[f64]) -> Vec<f64> {
+                self.cdf(at, values)
+            }
+            fn quantiles(&self, at: mctune_neural::Condition<'_>, shares: &[f64]) -> Vec<f64> {
+                self.quantiles(at, shares)
+            }
+        }
+    };
+}
+estimator!(Tede, "tede");
+estimator!(Nfde, "nfde");
+
+impl<M: Estimator> Model<M> {
+    fn new(model: M) -> Self {
         let range = |range: &mctune_neural::ParameterRange| ParameterRange {
             name: range.name.clone(),
             low: range.low,
@@ -63,7 +121,16 @@ impl From<Tede> for TedeDensity {
     }
 }
 
-impl BinnedDensity for TedeDensity {
+fn at(condition: &Condition) -> mctune_neural::Condition<'_> {
+    mctune_neural::Condition { point: &condition.point, source: condition.source }
+}
+
+fn asked<'a>(request: &Request<'a>) -> mctune_neural::Request<'a> {
+    let Request { condition, values, weights, window } = *request;
+    mctune_neural::Request { condition: at(condition), values, weights, window }
+}
+
+impl<M: Estimator> BinnedDensity for Model<M> {
     fn sources(&self) -> &[String] {
         self.model.sources()
     }
@@ -78,10 +145,57 @@ impl BinnedDensity for TedeDensity {
     }
 
     fn densities(&self, conditions: &[Condition]) -> Vec<f64> {
-        let conditions: Vec<mctune_neural::Condition<'_>> = conditions
-            .iter()
-            .map(|Condition { point, source }| mctune_neural::Condition { point, source: *source })
-            .collect();
-        self.model.densities(&conditions)
+        self.model.densities(&conditions.iter().map(at).collect::<Vec<_>>())
+    }
+}
+
+impl<M: Estimator> Density for Model<M> {
+    fn kind(&self) -> &'static str {
+        M::KIND
+    }
+
+    fn log_densities(&self, condition: &Condition, values: &[f64], precision: Precision) -> Vec<f64> {
+        self.model.log_densities(at(condition), values, precision)
+    }
+
+    fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood> {
+        self.model.log_likelihoods(&requests.iter().map(asked).collect::<Vec<_>>(), precision)
+    }
+
+    fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64> {
+        self.model.cdf(at(condition), values)
+    }
+
+    fn quantiles(&self, condition: &Condition, shares: &[f64]) -> Vec<f64> {
+        self.model.quantiles(at(condition), shares)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_are_read_and_agree_with_themselves() {
+        for (name, kind) in [("tede-01bfb89", "tede"), ("nfde-c008830", "nfde")] {
+            let read = |extension: &str| {
+                let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("neural/tests/data");
+                std::fs::read(folder.join(format!("{name}.{extension}"))).unwrap()
+            };
+            let model = load(&read("safetensors"), &read("json")).unwrap();
+            assert_eq!((model.kind(), model.sources().len()), (kind, 5));
+            let condition = Condition { point: vec![14.0, 0.5, 10_000.0], source: 2 };
+            let density = model.densities(std::slice::from_ref(&condition));
+            let middles: Vec<f64> = (0..800).map(|bin| 0.41 + 0.02 * f64::from(bin)).collect();
+            let window = Some((0.4, 16.4));
+            let ask = Request { condition: &condition, values: &middles[100..101], weights: &[2.0], window };
+            let found = model.log_likelihoods(&[ask], Precision::Double)[0].value;
+            assert!((found - 2.0 * density[100].ln()).abs() < 0.02, "{kind}: {found} {}", density[100].ln());
+            let cdf = model.cdf(&condition, &[16.4])[0];
+            assert!(cdf > 0.99 && cdf < 1.0 + 1e-12, "{cdf}");
+            assert!((model.quantiles(&condition, &[0.0, 1.0])[1] - 16.4).abs() < 0.021);
+        }
+        let error = load(&[], br#"{"kind": "kde"}"#).err().unwrap().to_string();
+        assert!(error.contains("kde"), "{error}");
     }
 }

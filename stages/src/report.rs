@@ -3,8 +3,10 @@
 //! What the page shows follows from the inputs alone: no times, hosts or campaign digest. Those belong to a run and are
 //! joined by [`insert_run_facts`] when the page is written out.
 
+pub mod bias;
 pub mod compose;
 pub mod content;
+pub mod exposure;
 pub mod fits;
 pub mod histogram;
 mod inputs;
@@ -28,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, RESPONSE, SAMPLE, SUMMARY};
 use compose::Options;
+use exposure::Published;
 use labels::Labels;
 use page::Page;
 
@@ -54,6 +57,10 @@ pub struct ReportParams {
     /// Where parameters stay while another one varies, in the figures of what estimators learned; the middle of the
     /// trained range for those that are not named.
     pub centre: BTreeMap<String, f64>,
+    /// Axis of numbers that says how many events of each source a data set has: fits along it are shown against it.
+    pub exposure_axis: String,
+    /// What another study found, to stand beside this campaign's numbers.
+    pub published: Option<Published>,
     /// Units by parameter name, `^{..}` raises; those of kB and Y are known.
     pub units: BTreeMap<String, String>,
 }
@@ -66,6 +73,8 @@ impl Default for ReportParams {
             points: 3,
             max_rows: 200,
             centre: BTreeMap::new(),
+            exposure_axis: "exposure".into(),
+            published: None,
             units: BTreeMap::new(),
         }
     }
@@ -112,6 +121,8 @@ impl Stage for Report {
             description: params.description.clone(),
             labels: Labels::new(&params.units),
             max_rows: params.max_rows,
+            exposure_axis: params.exposure_axis.clone(),
+            published: params.published.clone(),
         };
         context.progress(0.8, "drawing");
         let page = compose::page(&content, &options);

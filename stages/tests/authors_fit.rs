@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use mctune_stages::density::BinnedDensity;
+use mctune_stages::density::Density;
 use mctune_stages::fit::likelihood::{BinnedPoisson, SourceCounts, normalisation_deviance};
 use mctune_stages::fit::objective::Objective;
 use mctune_stages::fit::{FitParams, fit};
@@ -18,7 +18,7 @@ fn read(path: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-fn authors_model() -> Box<dyn BinnedDensity> {
+fn authors_model() -> Box<dyn Density> {
     let tensors = read("neural/tests/data/tede-01bfb89.safetensors");
     model::load(&tensors, &read("neural/tests/data/tede-01bfb89.json")).unwrap()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -18,6 +19,12 @@ const POLL: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(5);
 /// Longest line of output kept in one piece.
 const LINE_LIMIT: u64 = 64 * 1024;
+
+/// Held for reading while a file that may be executed is written, for writing while a program is started.
+///
+/// A process that is being started has copies of all open files until it becomes the new program. If one of them is a script
+/// that another thread is just writing, the system refuses to start that script ("text file busy").
+pub(super) static LAUNCH: RwLock<()> = RwLock::new(());
 
 /// Runs `argv` in `folder` to its end; its output becomes the task's log.
 pub(super) fn run(
@@ -93,7 +100,11 @@ fn spawn(
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: a Ctrl-C in the terminal reaches mctune alone, which then decides.
     command.process_group(0).kill_on_drop(true);
-    command.spawn().map_err(|error| {
+    let launched = {
+        let _no_script_is_open = LAUNCH.write().unwrap_or_else(PoisonError::into_inner);
+        command.spawn()
+    };
+    launched.map_err(|error| {
         StageError::with_hint(
             format!("cannot start `{program}`: {error}"),
             "is it installed and on the PATH? A script of yours must be listed in `files` and started as `./script`",

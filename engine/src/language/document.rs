@@ -13,7 +13,8 @@ use super::yaml;
 /// Version of the language that this program reads.
 const LANGUAGE_VERSION: u64 = 1;
 
-const FIELDS: [&str; 7] = ["mctune", "name", "description", "params", "axes", "stages", "profiles"];
+pub(crate) const FIELDS: [&str; 8] =
+    ["mctune", "name", "description", "include", "params", "axes", "stages", "profiles"];
 pub(crate) const STAGE_FIELDS: [&str; 9] =
     ["uses", "over", "exclude", "with", "inputs", "stream", "resources", "retries", "timeout"];
 

@@ -109,7 +109,7 @@ fn duration(node: &Node, name: &str) -> Result<Duration, Problem> {
         Ok(Duration::ZERO) => Err(Problem::at(node.span, format!("`{name}` is no time at all")).hint(HINT)),
         Ok(duration) => Ok(duration),
         Err(_) => {
-            let units = ["ms", "s", "sec", "min", "h", "days"];
+            let units = ["min", "sec", "hours", "days", "ms"];
             let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
             let problem = Problem::at(node.span, format!("`{text}` is no duration"));
             Err(match names::near(unit, units).filter(|_| !unit.is_empty()) {

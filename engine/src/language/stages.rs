@@ -21,7 +21,7 @@ use crate::resources::Resources;
 use crate::stage::Output;
 
 /// A stage on its way to becoming a [`crate::pipeline::StageDecl`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) name: Arc<str>,
     /// Place of the name.

@@ -47,7 +47,7 @@ impl Resolver<'_> {
 }
 
 /// Digest of a declared file, or of a folder: of its files' paths and digests.
-fn digest_path(path: &Path) -> std::io::Result<Digest> {
+pub(crate) fn digest_path(path: &Path) -> std::io::Result<Digest> {
     if !path.is_dir() {
         let mut hasher = mctune_cache::Hasher::new();
         std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;

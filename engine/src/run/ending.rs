@@ -38,6 +38,7 @@ impl Session<'_> {
             Ending::Done(record) => self.done(task, *record),
             Ending::NotBegun => self.put_back(task),
             Ending::Failed(StageError::Interrupted) => {
+                self.reporter.event(&Event::Stopped { task });
                 self.put_back(task);
                 self.interrupted = true;
                 self.drain();
@@ -57,6 +58,7 @@ impl Session<'_> {
         self.renew(task);
         self.ran[task.index()] = true;
         self.batches.took(self.campaign.graph.stage_of(task), record.seconds);
+        tracing::debug!(task = %record.task, seconds = record.seconds, "task finished");
         self.reporter.event(&Event::Finished { task, seconds: record.seconds });
         for twin in self.still_waiting(twins) {
             self.resolver.done(twin, record.artifacts.clone());
@@ -113,6 +115,8 @@ impl Session<'_> {
         *failures += 1;
         let attempts = *failures;
         if let (Some(wait), false) = (retries.after(attempts), self.draining) {
+            let label = self.campaign.graph.label(task);
+            tracing::info!(task = %label, %error, attempts, "task failed and is tried again");
             self.reporter.event(&Event::Retrying { task, error: error.to_string(), seconds: wait.as_secs_f64() });
             self.retrying.times.push(Reverse((Instant::now() + wait, task)));
             self.schedule.rest(task);
@@ -169,6 +173,7 @@ impl Session<'_> {
             attempts,
             tolerated,
         };
+        tracing::info!(task = %failure.task, error = %failure.error, tolerated, "task failed");
         self.reporter.event(&Event::Failed { task, failure: Box::new(failure.clone()) });
         self.failures.push(failure);
         if !tolerated && !self.options.keep_going && !self.draining {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use mctune_cache::{Digest, Store};
+use mctune_cache::Store;
 
 use super::{RunError, RunOptions};
 use crate::campaign::Campaign;
@@ -26,8 +26,9 @@ pub(super) fn begin(
         run: run.clone(),
         campaign: pipeline.name.clone(),
         pipeline: pipeline.path.clone(),
-        pipeline_digest: Digest::of(pipeline.text.as_bytes()),
+        pipeline_digest: pipeline.text_digest(),
         pipeline_text: pipeline.text.clone(),
+        included: pipeline.included.iter().map(|source| (source.path.clone(), source.text.clone())).collect(),
         profile: pipeline.profile.clone(),
         overrides: pipeline.overrides.clone(),
         only: options.only.clone(),
@@ -73,18 +74,7 @@ pub(super) fn timestamp() -> String {
 pub(super) fn log_path(folder: &Path, campaign: &Campaign, task: TaskId) -> PathBuf {
     let graph = &campaign.graph;
     let stage = graph.stage(graph.stage_of(task)).name();
-    folder.join("logs").join(stage).join(format!("{}.log", file_safe(&graph.coords(task).to_string())))
-}
-
-/// Coordinates as a file name: nothing but letters, digits and `=,.+-_`, at most 120 bytes.
-fn file_safe(coords: &str) -> String {
-    let text: String =
-        coords.chars().map(|c| if c.is_ascii_alphanumeric() || "=,.+-_".contains(c) { c } else { '_' }).collect();
-    match text.len() {
-        0 => "task".to_owned(),
-        1..=120 => text,
-        _ => format!("{}-{}", &text[..100], Digest::of(coords.as_bytes()).short()),
-    }
+    manifest::log_path(folder, stage, &graph.coords(task))
 }
 
 /// Lines of a failed task's log that are shown with the error.

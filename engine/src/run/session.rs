@@ -76,6 +76,7 @@ impl<'a> Session<'a> {
         resolver.check_files()?;
         let expected = folder::expected(campaign, store);
         let (folder, manifest) = folder::begin(campaign, store, options, &expected)?;
+        tracing::info!(run = %manifest.run, campaign = %manifest.campaign, tasks = graph.task_count(), "run begins");
         reporter.event(&Event::Began {
             run: manifest.run.clone(),
             stages: graph.stages().map(|(_, node)| (node.name().to_owned(), node.len())).collect(),
@@ -275,6 +276,7 @@ impl<'a> Session<'a> {
             facts.ran = node.tasks().filter(|task| self.ran[task.index()]).count();
             facts.seconds = self.batches.pace(id);
         }
+        tracing::info!(run = %self.manifest.run, ?outcome, ran = counts.ran, hits = counts.hits, "run ends");
         manifest::write_tasks(&self.folder, graph.tasks().filter_map(|task| self.line(task)))?;
         manifest::write(&self.folder, &self.manifest)?;
         Ok(RunReport {

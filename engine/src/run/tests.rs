@@ -6,7 +6,8 @@ use super::*;
 use crate::event::Silent;
 use crate::language::{self, Source};
 use crate::manifest::History;
-use crate::plan::{self, Reason, Status};
+use crate::plan::{self, Planned, Reason};
+use crate::text::{Concat, Write};
 use crate::toy;
 
 /// Two leaves for each x, halved (so that small changes are cut off), summed up.
@@ -23,6 +24,7 @@ stages:
 
 mod batches;
 mod execution;
+mod texts;
 
 struct Home {
     folder: tempfile::TempDir,
@@ -40,7 +42,7 @@ impl Home {
 
     fn campaign(&self, text: &str, overrides: &[&str]) -> Arc<Campaign> {
         let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
-        let registry = toy::registry().with(crate::command::Command).with(self.pool.clone());
+        let registry = toy::registry().with(crate::command::Command).with(self.pool.clone()).with(Write).with(Concat);
         let source = Source::new(Path::new("toy.yaml"), text.to_owned());
         let pipeline = language::load(source, self.folder.path(), None, &overrides, &registry).unwrap();
         Arc::new(Campaign::new(pipeline, None).unwrap())
@@ -68,10 +70,11 @@ impl Home {
         self.run_with(text, overrides, 2, false)
     }
 
-    fn plan(&self, text: &str, overrides: &[&str]) -> Vec<Status> {
+    fn plan(&self, text: &str, overrides: &[&str]) -> Vec<Planned> {
         let (campaign, store) = (self.campaign(text, overrides), self.store());
         let history = History::read(&store.runs_dir(), "toy");
-        plan::plan(&campaign, &store, &history).unwrap().statuses
+        let mut plan = plan::plan(&campaign, &store).unwrap();
+        campaign.graph.tasks().map(|task| plan.planned(task, &history).unwrap()).collect()
     }
 }
 
@@ -168,18 +171,18 @@ stages:
 fn a_plan_gives_reasons_and_agrees_with_the_run() {
     let home = Home::new();
     let plan = home.plan(PIPELINE, &[]);
-    assert!(matches!(plan[0], Status::Run { reason: Reason::New, .. }));
-    assert!(matches!(&plan[3], Status::Waits { on_task, .. } if on_task == "leaf[x=0]"));
+    assert!(matches!(plan[0], Planned::Run { reason: Reason::New, .. }));
+    assert!(matches!(&plan[3], Planned::Waits { on_task } if on_task == "leaf[x=0]"));
     home.run(PIPELINE, &[]);
-    assert!(home.plan(PIPELINE, &[]).iter().all(|status| matches!(status, Status::Hit { .. })));
+    assert!(home.plan(PIPELINE, &[]).iter().all(|status| matches!(status, Planned::Hit { .. })));
     let changed = home.plan(PIPELINE, &["params.add=12"]);
-    let Status::Run { reason: Reason::Changed { changes, .. }, .. } = &changed[3] else { panic!("{:?}", changed[3]) };
+    let Planned::Run { reason: Reason::Changed { changes, .. }, .. } = &changed[3] else { panic!("{:?}", changed[3]) };
     assert_eq!(changes.len(), 1);
     assert_eq!(
         (changes[0].path.as_str(), &changes[0].from, &changes[0].to),
         ("params.add", &Some(10.into()), &Some(12.into()))
     );
-    assert!(matches!(&changed[6], Status::Waits { on_task, .. } if on_task == "half[x=0]"));
+    assert!(matches!(&changed[6], Planned::Waits { on_task } if on_task == "half[x=0]"));
 }
 
 #[test]
@@ -221,24 +224,6 @@ stages:
     // The script is part of the key.
     write("#!/bin/sh\nmkdir out\necho 7 > out/result.txt\n");
     assert_eq!(home.run(text, &[]).ran, ["double[x=0]", "double[x=1]", "join"]);
-}
-
-#[test]
-fn a_missing_file_is_found_before_anything_runs() {
-    let text = "
-mctune: 1
-name: toy
-stages:
-  first: { uses: sum }
-  second: { uses: command, with: { run: 'true', files: [gone.py], outputs: { a: b } }, inputs: { x: first } }
-";
-    let home = Home::new();
-    let message = home.try_run(text, &[], RunOptions::default()).unwrap_err().to_string();
-    assert!(
-        message.contains("task second") && message.contains("`files[0]`") && message.contains("gone.py"),
-        "{message}"
-    );
-    assert!(!home.store().runs_dir().exists());
 }
 
 #[test]

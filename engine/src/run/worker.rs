@@ -55,6 +55,7 @@ struct Teller<'a> {
 
 impl Watcher for Teller<'_> {
     fn began(&self, number: usize) {
+        tracing::debug!(task = %self.batch.jobs[number].label, batch = self.batch.number, "task begins");
         self.around.reporter.event(&Event::Started { task: self.batch.tasks[number] });
     }
 

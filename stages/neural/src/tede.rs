@@ -1,57 +1,24 @@
 //! TEDE, the transformer encoder density estimator of arXiv:2507.23297: densities from trained weights.
 
-pub(crate) mod artifact;
 pub(crate) mod config;
 pub(crate) mod layout;
 pub(crate) mod network;
+mod piecewise;
+mod precise;
 mod reference;
 
 use std::sync::{Mutex, PoisonError};
 
 use burn::backend::Flex;
 
+use crate::artifact::{self, ModelFiles, TedeDescription};
 use crate::kernels::softmax::density;
-use crate::{Bins, ParameterRange};
-use artifact::{ModelFiles, TedeDescription};
-use layout::Layout;
+use crate::{Bins, Condition, ModelError, ParameterRange};
+use layout::{Layout, Sizes};
 use network::{Join, PackedWeights, Workspace, forward};
 
 /// Conditions evaluated at once; bounds the memory of a prediction.
 const CHUNK: usize = 64;
-
-/// Files do not make a usable model.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// `model.json` cannot be read.
-    #[error("model.json: {0}")]
-    Description(#[from] serde_json::Error),
-    /// `model.json` says something that cannot be.
-    #[error("model.json: {message}")]
-    Invalid {
-        /// What is wrong.
-        message: String,
-    },
-    /// `model.safetensors` cannot be read.
-    #[error("model.safetensors: {0}")]
-    Tensors(#[from] safetensors::SafeTensorError),
-    /// A tensor is missing, has another shape, or holds no finite numbers.
-    #[error("model.safetensors: tensor `{name}` {problem}")]
-    Tensor {
-        /// Its name.
-        name: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
-/// A point in parameter space and a source.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Condition<'a> {
-    /// Parameter values in physical units, in the order of [`Tede::parameters`].
-    pub point: &'a [f64],
-    /// Index into [`Tede::sources`].
-    pub source: usize,
-}
 
 /// A trained estimator. Shared freely between threads.
 pub struct Tede {
@@ -75,14 +42,14 @@ impl Tede {
     /// [`ModelError`] if they do not fit together or hold numbers that are not finite.
     pub fn load(tensors: &[u8], description: &[u8]) -> Result<Self, ModelError> {
         let description = TedeDescription::parse(description)?;
-        let layout = Layout::new(&description.architecture, description.sizes());
-        let values = artifact::read_weights(&layout, tensors)?;
+        let layout = Layout::new(&description.architecture, Sizes::of(&description));
+        let values = artifact::read_weights(&layout.tensors, tensors)?;
         Ok(Self::new(description, layout, values))
     }
 
     pub(crate) fn new(description: TedeDescription, layout: Layout, values: Vec<f32>) -> Self {
         let mut weights = PackedWeights::new(&layout, values);
-        weights.pack(&layout, &Join(None), false);
+        weights.pack(&layout, &Join(None), true);
         Self { description, layout, weights, idle: Mutex::default() }
     }
 
@@ -91,7 +58,7 @@ impl Tede {
     /// # Errors
     /// If serialisation fails.
     pub fn to_files(&self) -> Result<ModelFiles, ModelError> {
-        ModelFiles::new(&self.description, &self.layout, &self.weights.values)
+        ModelFiles::new(&self.description, &self.layout.tensors, &self.weights.values)
     }
 
     /// What the model is and how it was trained.
@@ -127,7 +94,7 @@ impl Tede {
     /// `conditions`: C; the result: C x bins, row by row.
     ///
     /// # Panics
-    /// If a point has another number of parameters than the model, or a source index is too large.
+    /// If a point has another number of parameters than the model, or a source index is too large; so do all methods.
     #[must_use]
     pub fn densities(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
         let bins = self.layout.sizes.bins;
@@ -139,6 +106,23 @@ impl Tede {
             self.normalise(&workspace.logits, out);
         }
         self.idle().push(workspace);
+        result
+    }
+
+    /// The same densities in double precision, by plain loops: a hundred times slower, for checks.
+    #[must_use]
+    pub fn densities_in_double(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
+        let (temperature, width) = (self.layout.config.temperature, self.description.bins.width);
+        let mut result = Vec::with_capacity(conditions.len() * self.layout.sizes.bins);
+        for condition in conditions {
+            assert_eq!(condition.point.len(), self.layout.sizes.parameters, "parameters of a point");
+            let ranges = self.description.parameters.iter().zip(condition.point);
+            let scaled: Vec<f64> = ranges.map(|(range, value)| range.scale(*value)).collect();
+            let logits = precise::logits(&self.layout, &self.weights.values, &scaled, condition.source);
+            let start = result.len();
+            result.resize(start + logits.len(), 0.0);
+            density(&logits, temperature, width, &mut result[start..]);
+        }
         result
     }
 

@@ -15,8 +15,8 @@ mod step;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::artifact::{TedeDescription, TrainingFacts};
 use crate::metrics::Distances;
-use crate::tede::artifact::{TedeDescription, TrainingFacts};
 use crate::tede::layout::{Layout, Sizes};
 use crate::tede::network::Join;
 use crate::{ModelError, Tede, TedeConfig};

@@ -196,7 +196,7 @@ fn the_stage_leaves_a_sample() {
         on_log: &|_| (),
     };
     let mut context = TaskContext::new(Seed::from_number(7), &inputs, &prepared.outputs, environment);
-    prepared.run(&mut context).unwrap();
+    kind.run(&prepared, &mut context).unwrap();
     let digest = context.into_written()["sample"].digest;
     let sample = Sample::from_parquet(&store.read(&digest).unwrap()).unwrap();
     assert_eq!(sample.truth, CENTRE.truth());

@@ -239,6 +239,8 @@ pub(super) fn options() -> Options {
             .into(),
         labels: Labels::new(&BTreeMap::new()),
         max_rows: 200,
+        exposure_axis: "exposure".into(),
+        published: None,
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::content::{Content, Curve, FitEntry, InputRow, Learned, Origin, Overlay, ResponseEntry, Scan, ShownSample};
 use super::training;
-use crate::density::{BinnedDensity, Condition, ParameterRange};
+use crate::density::{Condition, Density, ParameterRange};
 use crate::model;
 use crate::sample::Sample;
 
@@ -17,7 +17,7 @@ const SLOTS: [&str; 6] = ["spectra", "response", "model", "curve", "fits", "summ
 /// An estimator with its name.
 struct Estimator {
     origin: Origin,
-    density: Box<dyn BinnedDensity>,
+    density: Box<dyn Density>,
     best_epoch: Option<u64>,
 }
 

@@ -1,6 +1,7 @@
 //! Softmax over the bins, with the Kullback-Leibler divergence.
 
 use super::functions::exp;
+use super::real::Real;
 use super::{MultiplyAdd, kernel, lane_sum};
 
 kernel! {
@@ -59,11 +60,11 @@ fn divergence_gradient_body<M: MultiplyAdd>(
 }
 
 /// Density per unit of x from logits: softmax(logits / temperature) / width, normalised in `f64`.
-pub(crate) fn density(logits: &[f32], temperature: f64, width: f64, density: &mut [f64]) {
-    let highest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+pub(crate) fn density<T: Real>(logits: &[T], temperature: f64, width: f64, density: &mut [f64]) {
+    let highest = logits.iter().fold(f64::NEG_INFINITY, |highest, logit| highest.max(logit.widen()));
     let mut sum = 0.0;
     for (value, logit) in density.iter_mut().zip(logits) {
-        *value = ((f64::from(*logit) - highest) / temperature).exp();
+        *value = ((logit.widen() - highest) / temperature).exp();
         sum += *value;
     }
     let scale = 1.0 / (sum * width);

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::config::{ParameterEmbedding, TedeConfig};
+use crate::artifact::TedeDescription;
 
 /// What a network is applied to: sizes that come with the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,14 @@ pub(crate) struct Sizes {
     pub(crate) sources: usize,
     /// Bins of the density.
     pub(crate) bins: usize,
+}
+
+impl Sizes {
+    /// The sizes that a description asks for.
+    pub(crate) fn of(description: &TedeDescription) -> Self {
+        let (parameters, sources) = (description.parameters.len(), description.sources.len());
+        Self { parameters, sources, bins: description.bins.count }
+    }
 }
 
 /// A linear layer y = x W + b.

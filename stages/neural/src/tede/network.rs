@@ -109,6 +109,8 @@ pub(crate) struct Workspace {
     /// Logits after [`forward`]; their gradient before [`backward`]. Conditions x bins.
     pub(crate) logits: Vec<f32>,
     gradients: Gradients,
+    /// Derivatives with respect to the scaled parameters after a [`backward`] without weights: conditions x parameters.
+    pub(crate) inputs: Vec<f32>,
     scratch: Scratch,
 }
 
@@ -149,14 +151,16 @@ pub(crate) fn forward(
     mlp_forward(&layout.head, weights, &mut w.head, &mut w.logits, &mut w.scratch);
 }
 
-/// Writes the gradient of all weights, given the gradient of the logits in `workspace.logits` of the last [`forward`].
+/// Writes the gradient of all weights, given the gradient of the logits in `workspace.logits` of the last [`forward`];
+/// with an empty `gradient`, that of the scaled parameters instead, in `workspace.inputs`.
 ///
 /// # Shapes
-/// `gradient`: all weights.
+/// `gradient`: all weights, or nothing.
 pub(crate) fn backward(layout: &Layout, weights: &PackedWeights, workspace: &mut Workspace, gradient: &mut [f32]) {
     let w = workspace;
     let d = layout.config.d_model;
-    for tensor in &layout.tensors {
+    let for_weights = !gradient.is_empty();
+    for tensor in layout.tensors.iter().filter(|_| for_weights) {
         // Matrices are overwritten, everything else is added to.
         if !tensor.transposed {
             gradient[tensor.place.clone()].fill(0.0);
@@ -170,15 +174,18 @@ pub(crate) fn backward(layout: &Layout, weights: &PackedWeights, workspace: &mut
     }
     let Gradients { tokens, mlp, .. } = &mut w.gradients;
     mlp.clear();
-    let table = &mut gradient[layout.source_table.clone()];
     for (condition, &source) in tokens.chunks_exact(layout.tokens() * d).zip(&w.sources) {
         let (parameters, last) = condition.split_at((layout.tokens() - 1) * d);
         mlp.extend_from_slice(parameters);
-        for (sum, value) in table[source * d..][..d].iter_mut().zip(last) {
-            *sum += value;
+        if for_weights {
+            let table = &mut gradient[layout.source_table.clone()];
+            for (sum, value) in table[source * d..][..d].iter_mut().zip(last) {
+                *sum += value;
+            }
         }
     }
-    mlp_backward(&layout.embedding, weights, &w.embedding, mlp, None, gradient, &mut w.scratch);
+    let inputs = (!for_weights).then_some(&mut w.inputs);
+    mlp_backward(&layout.embedding, weights, &w.embedding, mlp, inputs, gradient, &mut w.scratch);
 }
 
 fn dense_forward(dense: &Dense, weights: &PackedWeights, x: &[f32], y: &mut Vec<f32>, scratch: &mut Scratch) {
@@ -188,6 +195,9 @@ fn dense_forward(dense: &Dense, weights: &PackedWeights, x: &[f32], y: &mut Vec<
 }
 
 fn dense_gradient(dense: &Dense, x: &[f32], dy: &[f32], gradient: &mut [f32], scratch: &mut Scratch) {
+    if gradient.is_empty() {
+        return;
+    }
     let (x, matrix) = (View::new(x, dense.inputs).transpose(), &mut gradient[dense.weight.clone()]);
     multiply_views(x, View::new(dy, dense.outputs), matrix, scratch);
     add_column_sums(dy, &mut gradient[dense.bias.clone()]);
@@ -211,10 +221,17 @@ fn norm_forward(norm: &Norm, weights: &PackedWeights, x: &mut [f32], cache: &mut
 }
 
 fn norm_backward(norm: &Norm, weights: &PackedWeights, dx: &mut [f32], cache: &NormCache, gradient: &mut [f32]) {
+    let gain = &weights.values[norm.gain.clone()];
+    if gradient.is_empty() {
+        let mut unused = vec![0.0; 2 * gain.len()];
+        let (for_gain, for_shift) = unused.split_at_mut(gain.len());
+        layer_norm_backward(dx, gain, cache, &mut AffineGradient { gain: for_gain, shift: for_shift });
+        return;
+    }
     // Gain and shift follow each other in the layout.
     let (before, after) = gradient.split_at_mut(norm.shift.start);
     let affine = &mut AffineGradient { gain: &mut before[norm.gain.clone()], shift: &mut after[..norm.shift.len()] };
-    layer_norm_backward(dx, &weights.values[norm.gain.clone()], cache, affine);
+    layer_norm_backward(dx, gain, cache, affine);
 }
 
 fn mlp_forward(mlp: &Mlp, weights: &PackedWeights, cache: &mut MlpCache, y: &mut Vec<f32>, scratch: &mut Scratch) {

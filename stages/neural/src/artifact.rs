@@ -5,35 +5,65 @@ use std::collections::BTreeMap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::ModelError;
-use super::config::TedeConfig;
-use super::layout::{Layout, Sizes, Tensor};
-use crate::{Bins, ParameterRange};
+use serde::de::DeserializeOwned;
 
-/// The value of `kind` in `model.json`.
-const KIND: &str = "tede";
+use crate::tede::layout::Tensor;
+use crate::{Bins, ModelError, NfdeConfig, ParameterRange, Problem, TedeConfig};
+
 /// To be raised when older programs can no longer read newer files.
 const FORMAT: u32 = 1;
 
+/// Sizes of a network of one kind.
+pub trait Architecture: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned {
+    /// The value of `kind` in `model.json`.
+    const KIND: &'static str;
+
+    /// What types cannot say. Empty when all is well.
+    fn problems(&self) -> Vec<Problem>;
+}
+
+impl Architecture for TedeConfig {
+    const KIND: &'static str = "tede";
+
+    fn problems(&self) -> Vec<Problem> {
+        self.check()
+    }
+}
+
+impl Architecture for NfdeConfig {
+    const KIND: &'static str = "nfde";
+
+    fn problems(&self) -> Vec<Problem> {
+        self.check()
+    }
+}
+
 /// Content of `model.json`. Holds no times, hosts or paths, so that equal trainings give equal bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TedeDescription {
+#[serde(bound = "A: Architecture")]
+pub struct Description<A> {
     /// Version of the file format.
     pub format: u32,
-    /// `tede`.
+    /// `tede` or `nfde`.
     pub kind: String,
     /// Sizes of the network.
-    pub architecture: TedeConfig,
+    pub architecture: A,
     /// Parameters, in the order of the network's inputs, with the range that is scaled to [0, 1].
     pub parameters: Vec<ParameterRange>,
     /// Sources, in the order of the source embedding.
     pub sources: Vec<String>,
-    /// Bins of the density.
+    /// Bins of the density; for an NFDE, which has none of its own, the bins it is compared on and the window in which
+    /// it was trained.
     pub bins: BinsWithUnit,
     /// How it was trained; absent for imported weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingFacts>,
 }
+
+/// `model.json` of a TEDE.
+pub type TedeDescription = Description<TedeConfig>;
+/// `model.json` of an NFDE.
+pub type NfdeDescription = Description<NfdeConfig>;
 
 /// [`Bins`] with their unit spelled out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -87,39 +117,41 @@ pub struct TrainingFacts {
     pub data: BTreeMap<String, String>,
 }
 
-impl TedeDescription {
+impl<A: Architecture> Description<A> {
     /// A description of an untrained or imported model.
     #[must_use]
-    pub fn new(architecture: TedeConfig, parameters: Vec<ParameterRange>, sources: Vec<String>, bins: Bins) -> Self {
+    pub fn new(architecture: A, parameters: Vec<ParameterRange>, sources: Vec<String>, bins: Bins) -> Self {
         let bins = bins.into();
-        Self { format: FORMAT, kind: KIND.into(), architecture, parameters, sources, bins, training: None }
+        Self { format: FORMAT, kind: A::KIND.into(), architecture, parameters, sources, bins, training: None }
     }
 
     /// Reads `model.json`.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
         let description: Self = serde_json::from_slice(bytes)?;
-        let invalid = |message: String| Err(ModelError::Invalid { message });
-        if description.kind != KIND {
-            return invalid(format!("kind is `{}`, not `{KIND}`", description.kind));
+        match description.fault() {
+            Some(message) => Err(ModelError::Invalid { message }),
+            None => Ok(description),
         }
-        if description.format != FORMAT {
-            return invalid(format!("format {} is not known to this version", description.format));
-        }
-        if let Some(problem) = description.architecture.check().first() {
-            return invalid(format!("architecture.{problem}"));
-        }
-        let Sizes { parameters, sources, bins } = description.sizes();
-        if [parameters, sources, bins].contains(&0) {
-            return invalid("parameters, sources and bins must not be empty".into());
-        }
-        if !(description.bins.width.is_finite() && description.bins.width > 0.0) {
-            return invalid("bins.width must be positive".into());
-        }
-        Ok(description)
     }
 
-    pub(crate) fn sizes(&self) -> Sizes {
-        Sizes { parameters: self.parameters.len(), sources: self.sources.len(), bins: self.bins.count }
+    fn fault(&self) -> Option<String> {
+        if self.kind != A::KIND {
+            return Some(format!("kind is `{}`, not `{}`", self.kind, A::KIND));
+        }
+        if self.format != FORMAT {
+            return Some(format!("format {} is not known to this version", self.format));
+        }
+        if let Some(problem) = self.architecture.problems().first() {
+            return Some(format!("architecture.{problem}"));
+        }
+        if self.parameters.is_empty() || self.sources.is_empty() || self.bins.count == 0 {
+            return Some("parameters, sources and bins must not be empty".into());
+        }
+        if let Some(range) = self.parameters.iter().find(|range| !(range.low.is_finite() && range.high.is_finite())) {
+            return Some(format!("the range of `{}` is not finite", range.name));
+        }
+        let usable = self.bins.low.is_finite() && self.bins.width.is_finite() && self.bins.width > 0.0;
+        (!usable).then(|| "bins.width must be positive".into())
     }
 }
 
@@ -133,32 +165,35 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    pub(crate) fn new(description: &TedeDescription, layout: &Layout, values: &[f32]) -> Result<Self, ModelError> {
+    pub(crate) fn new<A: Architecture>(
+        description: &Description<A>,
+        tensors: &[Tensor],
+        values: &[f32],
+    ) -> Result<Self, ModelError> {
         let mut description = serde_json::to_vec_pretty(description)?;
         description.push(b'\n');
-        Ok(Self { tensors: write_weights(layout, values)?, description })
+        Ok(Self { tensors: write_weights(tensors, values)?, description })
     }
 }
 
 /// Weights in file order and orientation. `safetensors` sorts by name, so equal weights give equal bytes.
-pub(crate) fn write_weights(layout: &Layout, values: &[f32]) -> Result<Vec<u8>, ModelError> {
-    let bytes: Vec<Vec<u8>> = layout
-        .tensors
+pub(crate) fn write_weights(tensors: &[Tensor], values: &[f32]) -> Result<Vec<u8>, ModelError> {
+    let bytes: Vec<Vec<u8>> = tensors
         .iter()
         .map(|tensor| outward(tensor, values).iter().flat_map(|value| value.to_le_bytes()).collect())
         .collect();
     let mut views = Vec::with_capacity(bytes.len());
-    for (tensor, bytes) in layout.tensors.iter().zip(&bytes) {
+    for (tensor, bytes) in tensors.iter().zip(&bytes) {
         views.push((tensor.name.as_str(), TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?));
     }
     Ok(safetensors::serialize(views, None)?)
 }
 
-/// Weights as a flat vector of `layout`.
-pub(crate) fn read_weights(layout: &Layout, bytes: &[u8]) -> Result<Vec<f32>, ModelError> {
+/// Weights as one flat vector.
+pub(crate) fn read_weights(tensors: &[Tensor], bytes: &[u8]) -> Result<Vec<f32>, ModelError> {
     let file = SafeTensors::deserialize(bytes)?;
-    let mut values = vec![0.0; layout.total];
-    for tensor in &layout.tensors {
+    let mut values = vec![0.0; tensors.last().map_or(0, |tensor| tensor.place.end)];
+    for tensor in tensors {
         let problem = |problem: String| ModelError::Tensor { name: tensor.name.clone(), problem };
         let view = file.tensor(&tensor.name).map_err(|_| problem("is missing".into()))?;
         if view.dtype() != Dtype::F32 || view.shape() != tensor.shape {

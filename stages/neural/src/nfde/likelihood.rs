@@ -1,0 +1,93 @@
+//! Weighted sums of log densities with their gradients in the parameters.
+
+use super::flow::{BLOCK, Block, Flows, History, LaneSums, Seeds, log_density, pull, push_keeping};
+use super::net::{self, Batch, Workspace};
+use super::{Nfde, Weights};
+use crate::kernels::real::Real;
+use crate::normal;
+use crate::{Condition, LogLikelihood, Request};
+
+/// Memory for the derivatives of one condition's flows.
+struct Bench<T> {
+    block: Block<T>,
+    history: History<T>,
+    sums: LaneSums<T>,
+}
+
+/// Answers the requests of one batch.
+pub(super) fn evaluate<T: Weights>(model: &Nfde, requests: &[Request<'_>]) -> Vec<LogLikelihood> {
+    let conditions: Vec<Condition<'_>> = requests.iter().map(|request| request.condition).collect();
+    let batch: Batch<T> = model.batch(&conditions);
+    let all = model.all_flows(&batch);
+    let mut bench = Bench { block: Block::default(), history: History::default(), sums: LaneSums::default() };
+    let mut values = Vec::with_capacity(requests.len());
+    // By flow: derivatives of (w, u, b) in rows of lanes.
+    let row = 3 * batch.lanes;
+    let mut derivatives = vec![T::of(0.0); model.layout.config.flows * row];
+    for (condition, (request, flows)) in requests.iter().zip(&all).enumerate() {
+        values.push(bench.run(flows, request));
+        for (sums, out) in bench.sums.sums().zip(derivatives.chunks_exact_mut(row)) {
+            for (lanes, value) in out.chunks_exact_mut(batch.lanes).zip(sums) {
+                lanes[condition] = value;
+            }
+        }
+    }
+    let inputs = point_gradient(model, &batch, &derivatives);
+    let gradient = |condition: usize| {
+        let ranges = model.parameters().iter().enumerate();
+        ranges.map(|(at, range)| inputs[at * batch.lanes + condition].widen() * range.slope()).collect()
+    };
+    values.into_iter().enumerate().map(|(at, value)| LogLikelihood { value, gradient: gradient(at) }).collect()
+}
+
+/// Derivatives with respect to the scaled parameters, parameters x lanes.
+fn point_gradient<T: Weights>(model: &Nfde, batch: &Batch<T>, derivatives: &[T]) -> Vec<T> {
+    let layout = &model.layout;
+    let mut workspace = Workspace::default();
+    workspace.inputs.resize(layout.parameters * batch.lanes, T::of(0.0));
+    for (flow, derivatives) in derivatives.chunks_exact(3 * batch.lanes).enumerate() {
+        let weights = layout.flow(T::weights(model), flow);
+        net::forward(&layout.net, weights, batch, &mut workspace);
+        workspace.output.copy_from_slice(derivatives);
+        net::backward(&layout.net, weights, batch, &mut workspace, &mut []);
+    }
+    workspace.inputs
+}
+
+impl<T: Real> Bench<T> {
+    /// The value; leaves the derivatives in `self.sums`.
+    fn run(&mut self, flows: &Flows<T>, request: &Request<'_>) -> f64 {
+        self.sums.clear(flows.len());
+        let mut total = 0.0;
+        for (values, weights) in request.values.chunks(BLOCK).zip(request.weights.chunks(BLOCK)) {
+            self.block.load(values);
+            push_keeping(flows, &mut self.block, &mut self.history);
+            let mut seeds = Seeds::default();
+            for (at, weight) in weights.iter().enumerate() {
+                let (z, log_slope) = (self.block.z[at], self.block.log_slope[at]);
+                total += weight * log_density(z, log_slope).widen();
+                seeds.z[at] = T::of(-weight) * z;
+                seeds.log_slope[at] = T::of(*weight);
+            }
+            pull(flows, &self.history, &mut seeds, &mut self.sums);
+        }
+        if let Some(window) = request.window {
+            let weight: f64 = request.weights.iter().sum();
+            total -= weight * self.log_mass(flows, window, weight);
+        }
+        total
+    }
+
+    /// ln of the probability of the window; adds the derivatives of -`weight` times it.
+    fn log_mass(&mut self, flows: &Flows<T>, (low, high): (f64, f64), weight: f64) -> f64 {
+        self.block.load(&[low, high]);
+        push_keeping(flows, &mut self.block, &mut self.history);
+        let (low, high) = (self.block.z[0].widen(), self.block.z[1].widen());
+        let mass = normal::between(low, high);
+        let mut seeds = Seeds::default();
+        seeds.z[0] = T::of(weight * normal::density(low) / mass);
+        seeds.z[1] = T::of(-weight * normal::density(high) / mass);
+        pull(flows, &self.history, &mut seeds, &mut self.sums);
+        mass.ln()
+    }
+}
