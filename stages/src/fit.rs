@@ -4,7 +4,6 @@
 
 pub mod goodness;
 pub mod likelihood;
-pub mod matrix;
 pub mod minuit;
 pub mod objective;
 pub mod result;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::PeakAt;
-use crate::fit::matrix;
+use mctune_inference::matrix;
 
 /// sigma/E = sqrt((a/sqrt(E))^2 + b^2 + (c/E)^2) with the visible energy E in MeV: statistics of photo-electrons (a), what grows with the
 /// energy (b), what does not depend on it (c).
