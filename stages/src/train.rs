@@ -63,13 +63,13 @@ impl Stage for Train {
                 params,
                 context,
                 |data, run| train_tede(architecture, config, data, run),
-                |model| model.to_files(),
+                mctune_neural::Tede::to_files,
             )?,
             Architecture::Nfde(architecture) => train(
                 params,
                 context,
                 |data, run| train_nfde(architecture, config, data, run),
-                |model| model.to_files(),
+                mctune_neural::Nfde::to_files,
             )?,
         };
         context.write_tree("model", &[(DESCRIPTION, &files.description), (TENSORS, &files.tensors)])?;

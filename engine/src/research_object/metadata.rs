@@ -83,7 +83,7 @@ impl<'a> Description<'a> {
     fn root(&self) -> Value {
         let manifest = &self.run.manifest;
         let documents = ["README.md", "manifest.json", "tasks.jsonl"].map(uri);
-        let artifacts = self.contents.artifacts.iter().map(|artifact| artifact_id(artifact));
+        let artifacts = self.contents.artifacts.iter().map(artifact_id);
         let parts: Vec<Value> = std::iter::once(uri(&self.contents.pipeline))
             .chain(documents)
             .chain(self.contents.files.keys().map(|path| uri(path)))
@@ -181,7 +181,7 @@ impl<'a> Description<'a> {
         let values = self.params().into_iter().map(|(name, _)| value_id(name));
         let objects: Vec<Value> =
             values.chain(self.contents.files.keys().map(|path| uri(path))).map(reference).collect();
-        let results = self.contents.artifacts.iter().map(|artifact| artifact_id(artifact));
+        let results = self.contents.artifacts.iter().map(artifact_id);
         let results: Vec<Value> = results.chain([uri("manifest.json"), uri("tasks.jsonl")]).map(reference).collect();
         let counts = manifest.counts;
         let profile = manifest.profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
@@ -353,7 +353,7 @@ fn with_offset(time: &str) -> String {
 }
 
 fn reference(id: String) -> Value {
-    json!({"@id": id})
+    Value::Object(Map::from_iter([("@id".to_owned(), Value::String(id))]))
 }
 
 fn artifact_id(artifact: &Exported) -> String {

@@ -138,7 +138,7 @@ pub fn train_tede(
     let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
     let mut checkpoints = Checkpoints::new(run.checkpoints, &format!("{architecture:?}"), config, data, run.seed);
     let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
-    let learner = Binned::new(setting, data, &state);
+    let learner = Binned::new(&setting, data, &state);
     let state = course::run(learner, state, data.training.len(), config, checkpoints, run)?;
     let (description, weights, history) = finish(architecture, config, data, state, &run.digests)?;
     Ok(Trained { model: Tede::new(description, layout, weights), history })
@@ -160,7 +160,7 @@ pub fn train_nfde(
     let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
     let mut checkpoints = Checkpoints::new(run.checkpoints, &format!("{architecture:?}"), config, data, run.seed);
     let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
-    let learner = Unbinned::new(setting, data, &state);
+    let learner = Unbinned::new(&setting, data, &state);
     let state = course::run(learner, state, data.training.len(), config, checkpoints, run)?;
     let (description, weights, history) = finish(architecture, config, data, state, &run.digests)?;
     Ok(Trained { model: Nfde::new(description, layout, weights), history })

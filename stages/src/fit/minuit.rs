@@ -19,8 +19,8 @@ mod unit_box;
 use minuit2::MnMigrad;
 
 use crate::fit::likelihood::LikelihoodError;
-use mctune_inference::matrix;
 use crate::fit::objective::{Curvature, Expansion, Objective};
+use mctune_inference::matrix;
 use profile::{Best, Crossing};
 use unit_box::UnitBox;
 

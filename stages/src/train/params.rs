@@ -192,7 +192,7 @@ impl From<Written> for TrainParams {
         let misplaced = architecture.misplaced(estimator);
         let architecture = match estimator {
             Estimator::Tede => Architecture::Tede(architecture.tede(TedeConfig::default())),
-            Estimator::Nfde => Architecture::Nfde(architecture.nfde(NfdeConfig::default())),
+            Estimator::Nfde => Architecture::Nfde(architecture.nfde(&NfdeConfig::default())),
         };
         Self { estimator, architecture, bins, config, misplaced }
     }
@@ -235,7 +235,7 @@ impl WrittenArchitecture {
         }
     }
 
-    fn nfde(self, usual: NfdeConfig) -> NfdeConfig {
+    fn nfde(self, usual: &NfdeConfig) -> NfdeConfig {
         NfdeConfig {
             flows: self.flows.unwrap_or(usual.flows),
             units: self.units.unwrap_or(usual.units),

@@ -95,7 +95,7 @@ impl Builder<'_> {
         let n = config.units;
         let first = [(parameters, n), (n, n), (n, n)];
         let [a, b, c] = [0, 1, 2].map(|at| self.linear("param_net", at, first[at]));
-        let table = self.tensor("source_type_embedding.weight".into(), vec![sources, n], Init::Normal);
+        let table = self.tensor("source_type_embedding.weight", vec![sources, n], Init::Normal);
         let second = [(2 * n, 2 * n), (2 * n, n), (n, 3)];
         let [d, e, f] = [0, 1, 2].map(|at| self.linear("conditions_to_params_net", at, second[at]));
         let activation = config.activation;
@@ -105,12 +105,12 @@ impl Builder<'_> {
     /// Modules are numbered as in a PyTorch `Sequential` of linear, activation, linear, ...
     fn linear(&mut self, name: &str, at: usize, (inputs, outputs): (usize, usize)) -> Linear {
         let init = Init::Uniform(1.0 / (inputs as f64).sqrt());
-        let weight = self.tensor(format!("{name}.{}.weight", 2 * at), vec![outputs, inputs], init);
-        let bias = self.tensor(format!("{name}.{}.bias", 2 * at), vec![outputs], init);
+        let weight = self.tensor(&format!("{name}.{}.weight", 2 * at), vec![outputs, inputs], init);
+        let bias = self.tensor(&format!("{name}.{}.bias", 2 * at), vec![outputs], init);
         Linear { weight, bias, inputs, outputs }
     }
 
-    fn tensor(&mut self, name: String, shape: Vec<usize>, init: Init) -> Range<usize> {
+    fn tensor(&mut self, name: &str, shape: Vec<usize>, init: Init) -> Range<usize> {
         let own = self.at..self.at + shape.iter().product::<usize>();
         self.at = own.end;
         let start = self.flow * self.size;

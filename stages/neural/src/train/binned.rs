@@ -68,8 +68,8 @@ pub(crate) struct Setting<'a, L> {
 
 impl<'a> Binned<'a> {
     /// A learner that starts from `state`.
-    pub(crate) fn new(setting: Setting<'a, Layout>, data: &'a TrainingData<Histograms>, state: &State) -> Self {
-        let Setting { layout, config, judged, seed, pool } = setting;
+    pub(crate) fn new(setting: &Setting<'a, Layout>, data: &'a TrainingData<Histograms>, state: &State) -> Self {
+        let &Setting { layout, config, judged, seed, pool } = setting;
         let shard = || Shard { gradient: vec![0.0; layout.total], ..Shard::default() };
         let weights = PackedWeights::new(layout, state.weights.clone());
         let (moments, shards) = (state.moments.clone(), [shard(), shard()]);

@@ -61,8 +61,8 @@ struct Bench {
 
 impl<'a> Unbinned<'a> {
     /// A learner that starts from `state`.
-    pub(crate) fn new(setting: Setting<'a, Layout>, data: &'a TrainingData<Entries>, state: &State) -> Self {
-        let Setting { layout, config, judged, seed, pool } = setting;
+    pub(crate) fn new(setting: &Setting<'a, Layout>, data: &'a TrainingData<Entries>, state: &State) -> Self {
+        let &Setting { layout, config, judged, seed, pool } = setting;
         Self {
             layout,
             config,

@@ -9,8 +9,8 @@
 
 use super::unit_box::UnitBox;
 use crate::fit::likelihood::LikelihoodError;
-use mctune_inference::matrix;
 use crate::fit::objective::{Curvature, Expansion};
+use mctune_inference::matrix;
 
 /// Steps at most; from the far corner of the box five to ten are needed.
 const STEPS: usize = 30;

@@ -12,8 +12,8 @@
 use super::approach::held;
 use super::unit_box::UnitBox;
 use crate::fit::likelihood::LikelihoodError;
-use mctune_inference::matrix;
 use crate::fit::objective::{Curvature, Expansion};
+use mctune_inference::matrix;
 
 /// A crossing is found when the next step is shorter than this share of the symmetric error.
 const PRECISION: f64 = 0.001;

@@ -6,8 +6,8 @@ use minuit2::{FCN, FCNGradient};
 
 use super::Parameter;
 use crate::fit::likelihood::LikelihoodError;
-use mctune_inference::matrix;
 use crate::fit::objective::{Curvature, Expansion, Objective};
+use mctune_inference::matrix;
 
 /// What Minuit is told after the function has failed; the fit ends with the failure itself.
 const FAILED: f64 = f64::MAX;
