@@ -4,6 +4,7 @@
 //! inputs under `inputs/SLOT/`; declared outputs are taken from there when it ends with exit status 0. Its environment is
 //! what the stage declares plus `PATH`, `HOME`, and fixed `LANG`, `LC_ALL` and `TZ`.
 
+mod confine;
 mod process;
 mod workplace;
 
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stage::{ArtifactType, FileDependency, Output, ParamError, Slots, Stage, StageError, TaskContext};
+use process::Order;
 use workplace::Workplace;
 
 /// Runs a program.
@@ -34,6 +36,45 @@ pub struct CommandParams {
     /// Environment variables.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Confine the program to its declared files: whatever else it tries to open is refused, and named if it fails. `true`
+    /// does so where the kernel can (Landlock, Linux 5.13), `required` fails where it cannot.
+    #[serde(default, skip_serializing_if = "Strict::is_off")]
+    pub strict: Strict,
+    /// Folders with software that a confined program may read besides the system and the installations on the `PATH`. They
+    /// are no part of the key.
+    #[serde(default, skip_serializing)]
+    pub tools: Vec<PathBuf>,
+}
+
+/// Whether a program is confined to its declared files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Strict {
+    /// Not, or where the kernel can.
+    Flag(bool),
+    /// Or it does not run at all.
+    Word(Required),
+}
+
+/// The word `required`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Required {
+    /// Confined, or not run.
+    Required,
+}
+
+impl Default for Strict {
+    fn default() -> Self {
+        Self::Flag(false)
+    }
+}
+
+impl Strict {
+    /// Programs run as they are; what was computed so keeps the key it had before there was a choice.
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a command stage runs.
@@ -137,7 +178,11 @@ impl Stage for Command {
         for (slot, artifacts) in context.slots() {
             workplace.add_inputs(context, slot, artifacts)?;
         }
-        process::run(&params.run.argv(), &params.env, workplace.path(), context)?;
+        let tools = params.tools.iter().map(|path| context.resolve(path)).collect();
+        let strict = (!params.strict.is_off())
+            .then_some(process::Strictness { required: params.strict == Strict::Word(Required::Required), tools });
+        let argv = params.run.argv();
+        process::run(&Order { argv: &argv, env: &params.env, folder: workplace.path(), strict }, context)?;
         for (name, path) in &params.outputs {
             let path = workplace.path().join(path);
             if !path.exists() {
@@ -153,6 +198,12 @@ impl Stage for Command {
         }
         Ok(())
     }
+}
+
+/// Whether this kernel can confine programs to their declared files.
+#[must_use]
+pub fn can_confine() -> bool {
+    confine::is_possible()
 }
 
 /// Whether a path stays below the directory it starts in.

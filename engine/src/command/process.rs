@@ -1,9 +1,9 @@
 //! Starts a program, follows its output, stops it with everything it started.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Once, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
+use super::confine::{self, Confinement, Refusal, Watch};
 use crate::stage::{StageError, TaskContext};
 
 /// How often a running program is checked against the cancel token.
@@ -26,30 +27,88 @@ const LINE_LIMIT: u64 = 64 * 1024;
 /// that another thread is just writing, the system refuses to start that script ("text file busy").
 pub(super) static LAUNCH: RwLock<()> = RwLock::new(());
 
-/// Runs `argv` in `folder` to its end; its output becomes the task's log.
-pub(super) fn run(
-    argv: &[String],
-    env: &BTreeMap<String, String>,
-    folder: &Path,
-    context: &TaskContext<'_>,
-) -> Result<(), StageError> {
-    let status = context.runtime().block_on(follow(argv, env, folder, context))?;
+/// What to start.
+pub(super) struct Order<'a> {
+    pub(super) argv: &'a [String],
+    pub(super) env: &'a BTreeMap<String, String>,
+    /// Its working directory.
+    pub(super) folder: &'a Path,
+    /// How it is confined, if it is.
+    pub(super) strict: Option<Strictness>,
+}
+
+/// How a program is confined.
+pub(super) struct Strictness {
+    /// Rather not at all than unconfined.
+    pub(super) required: bool,
+    /// Software it may read besides what is on the `PATH`.
+    pub(super) tools: Vec<PathBuf>,
+}
+
+/// Runs a program to its end; its output becomes the task's log.
+pub(super) fn run(order: &Order<'_>, context: &TaskContext<'_>) -> Result<(), StageError> {
+    let confinement = confinement(order, context)?;
+    let (status, refused) = context.runtime().block_on(follow(order, confinement, context))?;
+    let refused = told(&refused);
     if status.success() {
+        if let Some(refused) = refused {
+            context.log(&format!("strict: {refused}"));
+        }
         return Ok(());
     }
-    Err(StageError::with_hint(
-        format!("`{}` ended with {status}", argv.first().map_or("", String::as_str)),
-        format!("it was started as: {}", shell_line(argv)),
-    ))
+    let program = order.argv.first().map_or("", String::as_str);
+    let started = format!("it was started as: {}", shell_line(order.argv));
+    Err(match refused {
+        None => StageError::with_hint(format!("`{program}` ended with {status}"), started),
+        Some(refused) => StageError::with_hint(
+            format!("`{program}` ended with {status}; {refused}"),
+            format!("list what it reads in `files` or `inputs`, folders with software in `tools`; {started}"),
+        ),
+    })
+}
+
+/// The confinement that an order asks for, where the kernel can.
+fn confinement(order: &Order<'_>, context: &TaskContext<'_>) -> Result<Option<Confinement>, StageError> {
+    let Some(strict) = &order.strict else { return Ok(None) };
+    if confine::is_possible() {
+        let program = order.argv.first().map_or("", String::as_str);
+        // What the stage declares is what the program gets.
+        let path = order.env.get("PATH").cloned().or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
+        return Ok(Some(Confinement::new(order.folder, program, &path, &strict.tools)));
+    }
+    let cannot = "this kernel cannot confine programs to files (Landlock, Linux 5.13 or later)";
+    if strict.required {
+        return Err(StageError::with_hint(
+            format!("`strict: required`, but {cannot}"),
+            "run it on another machine, or say `strict: true` to confine programs where it is possible",
+        ));
+    }
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| tracing::warn!("{cannot}: commands with `strict: true` run unconfined"));
+    context.log(&format!("strict: {cannot}; the program ran unconfined"));
+    Ok(None)
+}
+
+/// Which files were refused, in a few words.
+fn told(refused: &[Refusal]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let one = |refusal: &Refusal| {
+        let what = if refusal.write { "writing" } else { "reading" };
+        format!("{what} {}", refusal.path.display())
+    };
+    let mut list: Vec<String> = refused.iter().take(SHOWN).map(one).collect();
+    if refused.len() > SHOWN {
+        list.push(format!("{} more", refused.len() - SHOWN));
+    }
+    (!list.is_empty()).then(|| format!("undeclared, it was refused {}", list.join(", ")))
 }
 
 async fn follow(
-    argv: &[String],
-    env: &BTreeMap<String, String>,
-    folder: &Path,
+    order: &Order<'_>,
+    confinement: Option<Confinement>,
     context: &TaskContext<'_>,
-) -> Result<ExitStatus, StageError> {
-    let mut child = spawn(argv, env, folder, context)?;
+) -> Result<(ExitStatus, Vec<Refusal>), StageError> {
+    let (mut child, watch) = spawn(order, confinement, context)?;
     let _watched = group(&child).map(|group| context.cancel().watch(group));
     let (sender, mut lines) = mpsc::channel(256);
     let readers = [
@@ -76,33 +135,43 @@ async fn follow(
     };
     drop(tokio::time::timeout(Duration::from_secs(1), rest).await);
     readers.into_iter().flatten().for_each(|reader| reader.abort());
-    Ok(status)
+    Ok((status, watch.map(Watch::finish).unwrap_or_default()))
 }
 
 fn spawn(
-    argv: &[String],
-    env: &BTreeMap<String, String>,
-    folder: &Path,
+    order: &Order<'_>,
+    confinement: Option<Confinement>,
     context: &TaskContext<'_>,
-) -> Result<Child, StageError> {
-    let program = argv.first().map_or("", String::as_str);
+) -> Result<(Child, Option<Watch>), StageError> {
+    let program = order.argv.first().map_or("", String::as_str);
     let mut command = Command::new(program);
-    command.args(argv.iter().skip(1)).current_dir(folder).env_clear();
+    command.args(order.argv.iter().skip(1)).current_dir(order.folder).env_clear();
     for name in ["PATH", "HOME"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
     }
-    command.env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TMPDIR", folder);
+    command.env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TMPDIR", order.folder);
     // What the task may take of the machine; like the PATH in no key, since no result may depend on it.
     command.env("MCTUNE_CPUS", context.threads().to_string());
-    command.env("CUDA_VISIBLE_DEVICES", context.gpus().join(",")).envs(env);
+    command.env("CUDA_VISIBLE_DEVICES", context.gpus().join(",")).envs(order.env);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: a Ctrl-C in the terminal reaches mctune alone, which then decides.
     command.process_group(0).kill_on_drop(true);
-    let launched = {
+    let mut launch = || {
         let _no_script_is_open = LAUNCH.write().unwrap_or_else(PoisonError::into_inner);
         command.spawn()
+    };
+    let launched = match confinement {
+        None => launch().map(|child| (child, None)),
+        Some(confinement) => {
+            let runtime = context.runtime().clone();
+            let launched = confinement.launch(|| {
+                let _signals_and_pipes = runtime.enter();
+                launch()
+            });
+            launched.map(|confined| (confined.program, Some(confined.watch)))
+        }
     };
     launched.map_err(|error| {
         StageError::with_hint(

@@ -164,3 +164,32 @@ fn what_is_forgotten_runs_again_once() {
     home.run(&same, &[]);
     assert_eq!(home.try_run(&same, &[], options).unwrap().ran, ["leaf[x=0]"]);
 }
+
+#[test]
+fn a_strict_command_that_reads_an_undeclared_file_fails_with_its_path() {
+    let home = Home::new();
+    let secret = home.folder.path().canonicalize().unwrap().join("undeclared.csv");
+    std::fs::write(&secret, "1\n").unwrap();
+    std::fs::write(home.folder.path().join("declared.csv"), "2\n").unwrap();
+    let text = |strict: &str| {
+        format!(
+            "mctune: 1\nname: toy\nstages:\n  good: {{ uses: command, with: {{ run: 'cat declared.csv > a', files: [declared.csv], \
+             outputs: {{ a: a }}{strict} }} }}\n  bad: {{ uses: command, with: {{ run: 'cat {} > a', outputs: {{ a: a }}{strict} }} }}\n",
+            secret.display()
+        )
+    };
+    assert_eq!(home.run_with(&text(""), &[], 1, true).counts.ran, 2, "unconfined, it runs");
+    if !crate::command::can_confine() {
+        eprintln!("SKIPPED: this kernel has no Landlock");
+        return;
+    }
+    for strict in [", strict: true", ", strict: required"] {
+        let report = home.run_with(&text(strict), &[], 1, true);
+        assert_eq!(report.ran, ["good"], "{:?}", report.failures);
+        let error = &report.failures[0].error;
+        assert!(error.contains(&format!("refused reading {}", secret.display())), "{error}");
+    }
+    // `strict: false` is what there was before; where software lies is in no key.
+    assert_eq!(home.run_with(&text(", strict: false"), &[], 1, true).counts.ran, 0);
+    assert_eq!(home.run_with(&text(", tools: [/opt/x]"), &[], 1, true).counts.ran, 0);
+}
