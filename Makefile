@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools validate-generator
+.PHONY: help quick smoke build test check fmt lint deny tools python validate-generator
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -20,8 +20,8 @@ smoke: build
 build: tools
 	$(CARGO) build --locked
 
-test: tools
-	$(CARGO) test --locked --workspace
+test: tools python
+	MCTUNE_TEST_PYTHON=$(PYTHON) $(CARGO) test --locked --workspace
 
 check: fmt lint test
 
@@ -35,9 +35,17 @@ deny:
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	cargo deny check
 
-# The generator against the published densities: 12 points x 5 sources x 1 M events, some minutes.
+# The generator against the published densities: 12 points x 5 sources x 1 M events, a minute or two. Prints the tables of
+# docs/generator.md, draws its figures, fails when a comparison lies outside its bound.
 validate-generator: tools
-	$(CARGO) run --locked -p mctune-stages --example validate_generator
+	$(CARGO) run --locked -p mctune-stages --example validate_generator -- 1 docs
+
+# Some tests read our files with pandas and pyarrow. Without Python 3 or a package index they are skipped, visibly.
+PYTHON ?= $(CURDIR)/target/python/bin/python
+python:
+	@test -x $(PYTHON) && $(PYTHON) -c 'import pandas, pyarrow' 2>/dev/null || { \
+	  python3 -m venv target/python && $(PYTHON) -m pip install --quiet --disable-pip-version-check pandas pyarrow; } \
+	  || echo "no Python with pandas and pyarrow: the tests that need them are skipped"
 
 # What a fresh Debian machine with rustup lacks: a C compiler (blake3 and mimalloc contain C and assembler).
 tools:

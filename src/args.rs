@@ -1,8 +1,15 @@
 //! Arguments of the command line.
 
+mod diagnosis;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use diagnosis::{
+    AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
+    RunsArgs, ShowArgs,
+};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -12,7 +19,7 @@ Exit status:
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
   5   no such task, artifact or run
-  6   `cache verify` found damage
+  6   `cache verify` found damage, `audit` other bytes
   64  wrong arguments
   70  an error of the program or the system
   130 interrupted
@@ -45,6 +52,8 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a small commented pipeline to start from.
+    Init(InitArgs),
     /// Run every task whose result the store lacks.
     Run(RunArgs),
     /// Show what a run would do, and why.
@@ -53,14 +62,34 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Check a pipeline without running anything.
     Check(CheckArgs),
+    /// Print the JSON Schema of pipelines, for editors.
+    Schema(SchemaArgs),
     /// List stages, or the tasks of a stage with their state and artifacts.
     Ls(LsArgs),
+    /// Show everything that is known of a task or an artifact.
+    Show(ShowArgs),
+    /// Print the log of a task.
+    Logs(LogsArgs),
     /// Copy an artifact out of the store.
     Get(GetArgs),
     /// Write the report of a finished campaign as a web page.
     Report(ReportArgs),
+    /// Simulate spectra at one parameter point, without a pipeline.
+    Simulate(SimulateArgs),
+    /// Draw the stages of a pipeline.
+    Graph(GraphArgs),
+    /// List the runs of a store.
+    Runs(RunsArgs),
+    /// Compare two runs: configuration, keys, artifacts, numbers.
+    Compare(CompareArgs),
+    /// Write a run out as a research object (RO-Crate).
+    Export(ExportArgs),
+    /// Run a sample of finished tasks again and compare bytes.
+    Audit(AuditArgs),
     /// Look after the store.
     Cache(CacheArgs),
+    /// Print a script that completes commands and options in a shell.
+    Completions(CompletionsArgs),
 }
 
 /// Which campaign.
@@ -90,24 +119,49 @@ pub(crate) struct StoreArgs {
     pub(crate) store: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "Ctrl-C once: start nothing new and let running tasks end. Twice: stop them.\n\n\
-    Examples:\n  mctune run pipelines/juno.yaml --profile quick -j 2\n  mctune run pipelines/juno.yaml --only training --only coverage")]
-pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) campaign: CampaignArgs,
+/// What a run may use at once.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BudgetArgs {
     /// Cores to use [default: all].
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) jobs: Option<u32>,
+    /// Memory that tasks may declare at once, such as `8 GB` [default: all].
+    #[arg(long, value_name = "SIZE", value_parser = mctune_engine::resources::parse_size)]
+    pub(crate) memory: Option<u64>,
+    /// GPUs to use [default: all of NVIDIA's that CUDA_VISIBLE_DEVICES leaves].
+    #[arg(long, value_name = "N")]
+    pub(crate) gpus: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Ctrl-C once: start nothing new and let running tasks end. Twice: stop them. Three times: kill them.\n\n\
+    Examples:\n  mctune run pipelines/juno.yaml --profile quick -j 2\n  mctune run pipelines/juno.yaml --until training\n  \
+    mctune run pipelines/juno.yaml --only 'published_fit[model=tede]' --forget published_fit"
+)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) campaign: CampaignArgs,
+    #[command(flatten)]
+    pub(crate) budget: BudgetArgs,
     /// After a failure go on with everything that does not depend on it.
     #[arg(long, short)]
     pub(crate) keep_going: bool,
-    /// Run only this stage and what it needs; may be given several times.
-    #[arg(long, value_name = "STAGE")]
+    /// Run only these tasks and what they need: `fit`, or `fit[model=tede,replica=3]`; may be given several times.
+    #[arg(long, value_name = "STAGE[TASK]")]
     pub(crate) only: Vec<String>,
+    /// Run everything up to and including this stage; may be given several times.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) until: Vec<String>,
+    /// Compute these tasks even if the store has their results; may be given several times.
+    #[arg(long, value_name = "STAGE[TASK]")]
+    pub(crate) forget: Vec<String>,
     /// How to show progress.
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: ProgressStyle,
+    /// Write which task ran when, for chrome://tracing and ui.perfetto.dev.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timeline: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -123,7 +177,13 @@ pub(crate) enum ProgressStyle {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7")]
+#[command(after_help = "Exit status: 0 if a run would do nothing, 2 if there is work to do.\n\n\
+    With --diff: `reused` tasks have the result they had in that run; `restored` ones have a result under another key, left by\n\
+    an older run; `run` and `waits` (for others) are still to be done, at most for the time and space given, which follow from\n\
+    earlier records; `gone` tasks are no longer part of the campaign. Below stand the lines that make the difference.\n\n\
+    Examples:\n  mctune plan pipelines/juno.yaml --profile quick --set params.seed=7\n  \
+    mctune plan pipelines/juno.yaml --profile quick --diff\n  \
+    mctune plan pipelines/juno.yaml --profile quick --diff=20260801T101112.123Z-004711")]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
@@ -133,6 +193,9 @@ pub(crate) struct PlanArgs {
     /// List every task that is not a hit.
     #[arg(long)]
     pub(crate) tasks: bool,
+    /// Compare with an earlier run, and name the lines that make the difference [default: the last one].
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) diff: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +216,14 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mctune schema > mctune.schema.json")]
+pub(crate) struct SchemaArgs {
+    /// The schema of files that pipelines include.
+    #[arg(long)]
+    pub(crate) included: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mctune ls pipelines/juno.yaml --profile quick\n  mctune ls pipelines/juno.yaml --profile quick 'training[kB=15]'"
 )]
@@ -165,7 +236,8 @@ pub(crate) struct LsArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mctune get pipelines/juno.yaml --profile quick surrogate.model -o model/\n  \
-    mctune get pipelines/juno.yaml --profile quick 'training[kB=15,fC=0.5,Y=10000]' -o sample.parquet")]
+    mctune get pipelines/juno.yaml --profile quick 'training[kB=15,fC=0.5,Y=10000]' -o sample.parquet\n  \
+    mctune get pipelines/juno.yaml --profile quick 'anchors[kB=15.45,fC=0.525,Y=10100]' --as events -o events.csv")]
 pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
@@ -174,6 +246,61 @@ pub(crate) struct GetArgs {
     /// Where to put it; it must not exist yet [default: its own name in the current folder].
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
+    /// For a sample: the file as it is stored, or a row for each entry; -o then ends in .parquet or .csv.
+    #[arg(long = "as", value_enum, default_value = "counts")]
+    pub(crate) form: SampleForm,
+}
+
+/// How a sample is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SampleForm {
+    /// Distinct numbers of photo-electrons with their multiplicities: small, and all that fits need.
+    Counts,
+    /// One row for each entry: columns `source` and `npe`.
+    Events,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    mctune simulate --source Cs137 --kB 15.45 --fC 0.525 --Y 10100 --events 1000000 -o cs.parquet --plot cs.svg\n  \
+    mctune simulate --source AmBe,AmC --kB 10 --fC 0.5 --Y 9000 --events 100000 --as events -o neutrons.csv")]
+pub(crate) struct SimulateArgs {
+    /// Source: Cs137, K40, Co60, AmBe, AmC, Mn54, Ge68 or one of the detector file; several with commas.
+    #[arg(long, required = true, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) source: Vec<String>,
+    /// Birks' constant, 1e-3 g/(cm2 MeV); the study scans 6 to 24.
+    #[arg(long = "kB", value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) kb: f64,
+    /// Strength of the Cherenkov light; the study scans 0 to 1.
+    #[arg(long = "fC", value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) fc: f64,
+    /// Scintillation photons per MeV; the study scans 8000 to 12000.
+    #[arg(long = "Y", value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) yield_per_mev: f64,
+    /// Decays of each source; a neutron source leaves two entries per decay.
+    #[arg(long, value_name = "N")]
+    pub(crate) events: u64,
+    /// Seed of the random numbers: the same seed gives the same file, whatever the number of cores.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Where to write the sample: .parquet or .csv; it must not exist yet.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Distinct values with multiplicities, or a row for each entry.
+    #[arg(long = "as", value_enum, default_value = "counts")]
+    pub(crate) form: SampleForm,
+    /// Draw the densities into this SVG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// YAML file with `constants` and `define` as under `with` of a `generate` stage: another detector, other sources.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) detector: Option<PathBuf>,
+    /// Cores to use [default: all].
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: Option<u32>,
+    /// Print machine-readable JSON on the standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,24 @@
 //! One file for each command.
 
+mod audit;
 mod cache;
 mod check;
+mod compare;
+mod completions;
 mod explain;
+mod export;
 mod get;
+mod graph;
+mod init;
+mod logs;
 mod ls;
 mod plan;
 mod report;
 mod run;
+mod runs;
+mod schema;
+mod show;
+mod simulate;
 
 use crate::args::{CacheCommand, Cli, Command};
 use crate::exit::Code;
@@ -15,13 +26,24 @@ use crate::exit::Code;
 /// Runs the command that was asked for.
 pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
     match cli.command {
+        Command::Init(args) => init::init(&args),
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Check(args) => check::check(&args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Ls(args) => ls::ls(&args),
+        Command::Show(args) => show::show(&args),
+        Command::Logs(args) => logs::logs(&args),
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
+        Command::Graph(args) => graph::graph(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Audit(args) => audit::audit(&args),
+        Command::Runs(args) => runs::runs(&args),
+        Command::Completions(args) => Ok(completions::completions(&args)),
         Command::Cache(args) => match args.command {
             CacheCommand::Stats(target) => cache::stats(&target),
             CacheCommand::Verify(target) => cache::verify(&target),

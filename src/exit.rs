@@ -81,7 +81,7 @@ fn classify(error: &anyhow::Error) -> Code {
     }
     match error.downcast_ref::<RunError>() {
         Some(RunError::Store(_) | RunError::Manifest(_)) => Code::BadStore,
-        Some(RunError::Resolve(_)) => Code::BadPipeline,
+        Some(RunError::Resolve(_) | RunError::TooLarge(_)) => Code::BadPipeline,
         None => Code::Internal,
     }
 }

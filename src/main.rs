@@ -2,7 +2,9 @@
 
 mod args;
 mod commands;
+mod diagram;
 mod exit;
+mod machine;
 mod place;
 mod progress;
 mod table;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mctune_cache::{Store, StoreError};
-use mctune_engine::campaign::Campaign;
+use mctune_engine::campaign::{Campaign, SelectError};
+use mctune_engine::graph::TaskId;
 use mctune_engine::language;
 use mctune_engine::manifest::History;
 
@@ -14,10 +15,15 @@ use crate::exit::NotFound;
 /// Name of a store's folder beside its pipeline.
 const STORE: &str = ".mctune";
 
-/// Loads and unrolls a pipeline; with `only`, just these stages and what they need.
+/// Loads and unrolls a pipeline; with `only`, stages or tasks by name, just these and what they need.
 pub(crate) fn campaign(args: &CampaignArgs, only: &[String]) -> anyhow::Result<Campaign> {
     let registry = mctune_stages::registry();
     let pipeline = language::load_file(&args.pipeline, args.profile.as_deref(), &args.overrides, &registry)?;
+    if only.iter().any(|name| name.contains('[')) {
+        let campaign = Campaign::new(pipeline, None)?;
+        let targets = tasks(&campaign, only)?;
+        return Ok(campaign.restricted_to(&targets)?);
+    }
     let targets = only
         .iter()
         .map(|name| {
@@ -29,6 +35,15 @@ pub(crate) fn campaign(args: &CampaignArgs, only: &[String]) -> anyhow::Result<C
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Campaign::new(pipeline, (!targets.is_empty()).then_some(&targets[..]))?)
+}
+
+/// All tasks that any of `names` names.
+pub(crate) fn tasks(campaign: &Campaign, names: &[String]) -> Result<Vec<TaskId>, SelectError> {
+    let mut tasks = Vec::new();
+    for name in names {
+        tasks.extend(campaign.select(name)?);
+    }
+    Ok(tasks)
 }
 
 /// Folder of the store: given, or beside the pipeline.

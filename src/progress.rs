@@ -1,11 +1,14 @@
 //! Shows a run while it goes on: live on a terminal, plain lines elsewhere. Both draw the same events.
 
+mod board;
 pub(crate) mod estimate;
 mod live;
 mod plain;
+mod timeline;
 
 pub(crate) use live::Live;
 pub(crate) use plain::Plain;
+pub(crate) use timeline::Timeline;
 
 use mctune_engine::campaign::Campaign;
 use mctune_engine::event::Event;
@@ -13,7 +16,14 @@ use mctune_engine::event::Event;
 /// Events that both styles show as a line of their own.
 fn notice(campaign: &Campaign, event: &Event) -> Option<String> {
     Some(match event {
-        Event::Failed(failure) => format!("failed: {}: {}", failure.task, failure.error),
+        Event::Failed { failure, .. } if failure.tolerated => {
+            format!("failed: {}: {} (what takes from it does without)", failure.task, failure.error)
+        }
+        Event::Failed { failure, .. } => format!("failed: {}: {}", failure.task, failure.error),
+        Event::Retrying { task, error, seconds } => {
+            let label = campaign.graph.label(*task);
+            format!("failed: {label}: {error}; tried again in {}", crate::table::duration(*seconds))
+        }
         Event::Broken { task, object, producers } => {
             let first = producers.first().map(|&producer| campaign.graph.label(producer)).unwrap_or_default();
             let others =
@@ -33,7 +43,8 @@ fn notice(campaign: &Campaign, event: &Event) -> Option<String> {
         | Event::Hit { .. }
         | Event::Started { .. }
         | Event::Progress { .. }
-        | Event::Finished { .. } => {
+        | Event::Finished { .. }
+        | Event::Stopped { .. } => {
             return None;
         }
     })

@@ -65,6 +65,15 @@ impl Campaign {
         Ok(Self { pipeline, graph })
     }
 
+    /// The part of the campaign that some of its tasks need, with these.
+    ///
+    /// # Errors
+    /// [`GraphError`].
+    pub fn restricted_to(self, targets: &[TaskId]) -> Result<Self, GraphError> {
+        let graph = self.graph.restricted_to(&self.pipeline, targets)?;
+        Ok(Self { graph, ..self })
+    }
+
     /// All tasks that `text` names: a stage, or a stage with some of its coordinates in any order,
     /// `training[kB=6,fC=0.5]`.
     ///

@@ -83,6 +83,7 @@ impl Stage for Command {
     const KIND: &'static str = "command";
     const VERSION: u32 = 1;
     const SUMMARY: &'static str = "Runs any program in a private working directory with declared inputs and outputs.";
+    const EXTERNAL: bool = true;
 
     fn slots(&self) -> Slots {
         Slots::Any

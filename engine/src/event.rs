@@ -43,7 +43,26 @@ pub enum Event {
         seconds: f64,
     },
     /// A task ended with an error.
-    Failed(Box<Failure>),
+    Failed {
+        /// The task.
+        task: TaskId,
+        /// How.
+        failure: Box<Failure>,
+    },
+    /// A task ended with an error and is tried again after a while.
+    Retrying {
+        /// The task.
+        task: TaskId,
+        /// What went wrong.
+        error: String,
+        /// Seconds until then.
+        seconds: f64,
+    },
+    /// A running task was stopped; a later run begins it anew or goes on from its checkpoint.
+    Stopped {
+        /// The task.
+        task: TaskId,
+    },
     /// An artifact was missing or damaged; its producers are computed again.
     Broken {
         /// The task that wanted to read it.
@@ -77,6 +96,10 @@ pub struct Failure {
     pub log_tail: Vec<String>,
     /// Tasks that cannot run because of it.
     pub blocked: usize,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Whether everything that takes from it does without (`min_success`).
+    pub tolerated: bool,
 }
 
 /// Receives events, from the thread that runs the loop and from worker threads.

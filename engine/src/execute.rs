@@ -1,24 +1,32 @@
-//! Runs one task: the same function serves local threads, batch jobs and tests.
+//! Runs tasks, one at a time or several in a call: the same functions serve local threads, batch jobs and tests.
+
+mod batch;
+mod log;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mctune_cache::{Digest, ReadError, Store};
+use mctune_cache::{ReadError, Store};
 
-use crate::artifact;
+pub use batch::{Ending, Watcher, run_batch};
+
+use crate::artifact::{self, Artifact};
 use crate::record::TaskRecord;
+use crate::registry::Kind;
 use crate::resolve::Resolved;
-use crate::stage::{Cancel, InputArtifact, Progress, Seed, StageError, TaskContext, TaskEnvironment};
+use crate::stage::{Cancel, InputArtifact, MissingInput, Progress, Seed, StageError, TaskContext, TaskEnvironment};
+use log::LogFile;
 
 /// Everything a task is made of, resolved.
 #[derive(Debug)]
 pub struct Job {
     /// Label, for records and messages.
     pub label: String,
+    /// Kind of its stage.
+    pub kind: Arc<dyn Kind>,
     /// Seed of its random streams.
     pub seed: Seed,
     /// Key and parameters.
@@ -27,13 +35,19 @@ pub struct Job {
     pub listings: Vec<Vec<u8>>,
     /// Inputs by slot.
     pub inputs: BTreeMap<String, Vec<InputArtifact>>,
+    /// What the gathers go without, by slot.
+    pub missing: BTreeMap<String, Vec<MissingInput>>,
     /// Threads it may use.
     pub threads: usize,
+    /// GPUs it may use.
+    pub gpus: Vec<String>,
+    /// Longest time it may take.
+    pub timeout: Option<Duration>,
     /// File for its log; created with its folder when the task writes its first line.
     pub log: PathBuf,
 }
 
-/// Where a job runs and whom it tells.
+/// Where jobs run.
 pub struct Surroundings<'a> {
     /// The store.
     pub store: &'a Store,
@@ -43,8 +57,6 @@ pub struct Surroundings<'a> {
     pub runtime: tokio::runtime::Handle,
     /// Set when the run is to stop.
     pub cancel: Cancel,
-    /// Called with progress.
-    pub on_progress: &'a (dyn Fn(Progress) + Sync),
 }
 
 /// Runs a job to its end and leaves its record in the store.
@@ -52,53 +64,99 @@ pub struct Surroundings<'a> {
 /// # Errors
 /// What the stage reports; a panic inside a stage is caught and reported as an error of that task. The log stays in
 /// `job.log` then; after success it is kept in the store.
-pub fn run_task(job: &Job, surroundings: &Surroundings<'_>) -> Result<TaskRecord, StageError> {
-    let store = surroundings.store;
-    let key = job.resolved.key.digest;
-    let scratch = store.scratch(&key);
+pub fn run_task(
+    job: &Job,
+    surroundings: &Surroundings<'_>,
+    on_progress: &(dyn Fn(Progress) + Sync),
+) -> Result<TaskRecord, StageError> {
     let log = LogFile::new(&job.log);
+    let on_log = |line: &str| log.line(line);
     let started = Instant::now();
-    let environment = TaskEnvironment {
-        store,
-        scratch: scratch.clone(),
-        work: store.work_dir(),
-        base: surroundings.base,
-        threads: job.threads,
-        runtime: surroundings.runtime.clone(),
-        cancel: surroundings.cancel.clone(),
-        on_progress: surroundings.on_progress,
-        on_log: &|line| log.line(line),
-    };
-    let outputs = &job.resolved.prepared.outputs;
-    let mut context = TaskContext::new(job.seed, &job.inputs, outputs, environment);
-    let result = catch_unwind(AssertUnwindSafe(|| job.resolved.prepared.run(&mut context)));
-    let artifacts = context.into_written();
-    result.map_err(|panic| {
-        StageError::with_hint(
+    let mut context = surroundings.open(job, on_progress, &on_log);
+    let result = catch_unwind(AssertUnwindSafe(|| job.kind.run(&job.resolved.prepared, &mut context)));
+    let result = result.unwrap_or_else(|panic| {
+        Err(StageError::with_hint(
             format!("the stage panicked: {}", panic_text(panic.as_ref())),
             "this is a bug in the stage kind: please report it with the task's parameters",
-        )
-    })??;
-    if let Some(missing) = outputs.iter().find(|output| !artifacts.contains_key(&output.name)) {
-        return Err(StageError::failed(format!("the stage ended without its output `{}`", missing.name)));
+        ))
+    });
+    surroundings.close(job, context, result, &log, started.elapsed())
+}
+
+impl Surroundings<'_> {
+    /// What the task of a job sees from now on.
+    fn open<'c>(
+        &'c self,
+        job: &'c Job,
+        on_progress: &'c (dyn Fn(Progress) + Sync),
+        on_log: &'c (dyn Fn(&str) + Sync),
+    ) -> TaskContext<'c> {
+        let environment = TaskEnvironment {
+            store: self.store,
+            scratch: self.store.scratch(&job.resolved.key.digest),
+            work: self.store.work_dir(),
+            base: self.base,
+            threads: job.threads,
+            runtime: self.runtime.clone(),
+            cancel: self.cancel.until(job.timeout.and_then(|timeout| Instant::now().checked_add(timeout))),
+            on_progress,
+            on_log,
+        };
+        TaskContext::new(job.seed, &job.inputs, &job.resolved.prepared.outputs, environment)
+            .with_missing(&job.missing)
+            .with_gpus(&job.gpus)
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let log = log.keep(store)?;
-    let record = TaskRecord {
+
+    /// Publishes what a task has left, or says why it left nothing.
+    fn close(
+        &self,
+        job: &Job,
+        context: TaskContext<'_>,
+        result: Result<(), StageError>,
+        log: &LogFile<'_>,
+        took: Duration,
+    ) -> Result<TaskRecord, StageError> {
+        if let Err(error) = result {
+            let cancel = context.cancel();
+            let overdue = matches!(error, StageError::Interrupted) && cancel.is_overdue() && !cancel.is_stopping();
+            return Err(if overdue { timed_out(job) } else { error });
+        }
+        let scratch = context.used_scratch();
+        let artifacts = context.into_written();
+        let outputs = &job.resolved.prepared.outputs;
+        if let Some(missing) = outputs.iter().find(|output| !artifacts.contains_key(&output.name)) {
+            return Err(StageError::failed(format!("the stage ended without its output `{}`", missing.name)));
+        }
+        let record = record(job, artifacts, log.keep(self.store)?, took);
+        publish(self.store, job, &record)?;
+        if let Some(scratch) = scratch {
+            // The record stands; a scratch folder left behind costs only space.
+            drop(std::fs::remove_dir_all(&scratch));
+        }
+        Ok(record)
+    }
+}
+
+fn timed_out(job: &Job) -> StageError {
+    let limit = humantime::format_duration(job.timeout.unwrap_or_default());
+    StageError::with_hint(format!("it took longer than {limit}"), "raise the `timeout` of its stage")
+}
+
+fn record(
+    job: &Job,
+    artifacts: BTreeMap<String, Artifact>,
+    log: Option<mctune_cache::Digest>,
+    took: Duration,
+) -> TaskRecord {
+    TaskRecord {
         artifacts,
         task: job.label.clone(),
-        seconds,
+        seconds: took.as_secs_f64(),
         finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         host: host_name(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         log,
-    };
-    publish(store, job, &record)?;
-    if scratch.exists() {
-        // The record stands; a scratch folder left behind costs only space.
-        drop(std::fs::remove_dir_all(&scratch));
     }
-    Ok(record)
 }
 
 /// Stores the key's pre-image and lists, then the record that names every object of the task.
@@ -132,45 +190,6 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 /// Name of this machine.
 #[must_use]
 pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// The log of a running task: a file that can be followed while it grows.
-struct LogFile<'a> {
-    path: &'a Path,
-    file: Mutex<Option<std::fs::File>>,
-}
-
-impl<'a> LogFile<'a> {
-    fn new(path: &'a Path) -> Self {
-        Self { path, file: Mutex::new(None) }
-    }
-
-    /// Adds a line. A log that cannot be written must not end the task: the loss is reported once by `tracing`.
-    fn line(&self, line: &str) {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = self.append(&mut file, line) {
-            tracing::warn!(path = %self.path.display(), %error, "a task's log cannot be written");
-        }
-    }
-
-    fn append(&self, file: &mut Option<std::fs::File>, line: &str) -> std::io::Result<()> {
-        if file.is_none() {
-            if let Some(parent) = self.path.parent() {
-                std::fs::create_dir_all(parent)?;
-            }
-            *file = Some(std::fs::File::create(self.path)?);
-        }
-        file.as_mut().map_or(Ok(()), |file| writeln!(file, "{line}"))
-    }
-
-    /// Moves the log of a successful task into the store.
-    fn keep(self, store: &Store) -> Result<Option<Digest>, StageError> {
-        if self.file.into_inner().unwrap_or_else(PoisonError::into_inner).is_none() {
-            return Ok(None);
-        }
-        let (digest, _) = store.put_file(self.path)?;
-        drop(std::fs::remove_file(self.path));
-        Ok(Some(digest))
-    }
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| rustix::system::uname().nodename().to_string_lossy().into_owned()).clone()
 }

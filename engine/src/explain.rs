@@ -1,12 +1,13 @@
 //! Why a task has the key it has: the stored pre-image of an earlier key, compared with the present one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mctune_cache::{Digest, Store};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::key::{Item, PreImage};
+use crate::key::{Item, PreImage, SourceIdentity};
 
 /// A difference between two pre-images.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +26,13 @@ pub fn pre_image(store: &Store, key: &Digest) -> Option<PreImage> {
     serde_json::from_slice(&store.read(key).ok()?).ok()
 }
 
+/// Reads a list of gathered artifacts: one of `own`, which are not stored yet, or from the store.
+#[must_use]
+pub fn listing(store: &Store, own: &[Vec<u8>], digest: &Digest) -> Option<Vec<Item>> {
+    let bytes = own.iter().find(|list| Digest::of(list) == *digest).cloned().or_else(|| store.read(digest).ok())?;
+    serde_json::from_slice(&bytes).ok()
+}
+
 /// What changed from one pre-image to another, in the order of the pre-image.
 ///
 /// `listing` reads a list of gathered artifacts by its digest; where it cannot, the lists' digests are compared.
@@ -33,6 +41,79 @@ pub fn changes(from: &PreImage, to: &PreImage, listing: &dyn Fn(&Digest) -> Opti
     let (from, to) = (spell_out(from, listing), spell_out(to, listing));
     let mut changes = Vec::new();
     compare("", Some(&from), Some(&to), &mut changes);
+    changes
+}
+
+/// The value at `files[2].path` of a tree.
+#[must_use]
+pub fn value_at<'v>(tree: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split(['.', '[', ']']).filter(|step| !step.is_empty()).try_fold(tree, |at, step| match at {
+        Value::Object(fields) => fields.get(step),
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// What differs between two trees of values, by path. Lists count as single values.
+#[must_use]
+pub fn value_changes(from: &Value, to: &Value) -> Vec<Change> {
+    let mut changes = Vec::new();
+    compare("", Some(from), Some(to), &mut changes);
+    changes
+}
+
+/// What differs between two pre-images apart from their inputs.
+#[must_use]
+pub fn own_changes(from: &PreImage, to: &PreImage) -> Vec<Change> {
+    let own = |image: &PreImage| {
+        serde_json::to_value(PreImage { inputs: BTreeMap::new(), ..image.clone() }).unwrap_or(Value::Null)
+    };
+    let mut changes = Vec::new();
+    compare("", Some(&own(from)), Some(&own(to)), &mut changes);
+    changes
+}
+
+/// How the inputs of two pre-images differ, without a look at single artifacts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InputChanges {
+    /// Slots that take something else than before: other stages, artifacts, file names.
+    pub sources: Vec<Change>,
+    /// Stages whose artifacts are others than before, or others in number.
+    pub producers: BTreeSet<Arc<str>>,
+}
+
+/// Compares the inputs of two pre-images.
+#[must_use]
+pub fn input_changes(from: &PreImage, to: &PreImage) -> InputChanges {
+    let mut changes = InputChanges::default();
+    let slots: BTreeSet<&String> = from.inputs.keys().chain(to.inputs.keys()).collect();
+    for slot in slots {
+        let sources = |image: &PreImage| image.inputs.get(slot).cloned().unwrap_or_default();
+        let (old, new) = (sources(from), sources(to));
+        let names = |sources: &[SourceIdentity]| -> Vec<Value> {
+            sources.iter().map(|source| format!("{}.{}", source.stage, source.artifact).into()).collect()
+        };
+        let identities = |sources: &[SourceIdentity]| -> Vec<(Arc<str>, String, String, bool)> {
+            let identity = |source: &SourceIdentity| {
+                (Arc::clone(&source.stage), source.artifact.clone(), source.file.clone(), source.gathered)
+            };
+            sources.iter().map(identity).collect()
+        };
+        if identities(&old) != identities(&new) {
+            let list = |names: Vec<Value>| (!names.is_empty()).then_some(Value::Array(names));
+            changes.sources.push(Change {
+                path: format!("inputs.{slot}"),
+                from: list(names(&old)),
+                to: list(names(&new)),
+            });
+        }
+        let same = |source: &SourceIdentity| {
+            old.iter().any(|other| {
+                other.stage == source.stage && other.artifact == source.artifact && other.items == source.items
+            })
+        };
+        changes.producers.extend(new.iter().filter(|source| !same(source)).map(|source| Arc::clone(&source.stage)));
+    }
     changes
 }
 

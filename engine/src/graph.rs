@@ -1,18 +1,28 @@
 //! The task graph: stages unrolled over their axes, and who needs whom.
 //!
 //! Tasks of a stage are numbered row by row over its axes, so that coordinates, producers and consumers follow from
-//! arithmetic and nothing is stored per task or per edge. Between a producing and a consuming stage stands a [`Binding`];
-//! its [joins](JoinId) are the groups of producers that are handed over together. A gather of N tasks that is broadcast to
+//! arithmetic and nothing is stored per edge. Between a producing and a consuming stage stands a [`Binding`]; its
+//! [joins](JoinId) are the groups of producers that are handed over together. A gather of N tasks that is broadcast to
 //! M consumers costs N + M steps, not N x M.
+//!
+//! A task is excluded where its stage says so, and where a slot of it would be left with nothing because everything it
+//! takes is excluded.
 
-use std::ops::Range;
+mod binding;
+mod order;
+mod restriction;
+mod stage;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use petgraph::algo::toposort;
-use petgraph::graph::DiGraph;
+pub use binding::Binding;
+pub use stage::StageNode;
 
 use crate::coords::Coords;
-use crate::pipeline::{self, AxisElement, Pipeline, StageDecl};
+use crate::pipeline::{self, Axis, Pipeline, StageDecl};
+use binding::Link;
+use order::stage_order;
 
 /// A stage of the graph, in topological order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,100 +83,12 @@ pub enum GraphError {
     /// More tasks than ids.
     #[error("the pipeline has more than {MAX_TASKS} tasks")]
     TooManyTasks,
-}
-
-/// One stage of the graph.
-#[derive(Debug)]
-pub struct StageNode {
-    /// Its declaration.
-    pub decl: StageDecl,
-    /// Axes it runs over.
-    pub axes: Vec<(Arc<str>, Arc<[AxisElement]>)>,
-    /// Bindings of its inputs: slots in file order, sources in the order written.
-    pub inputs: Vec<BindingId>,
-    /// Bindings through which others take from it.
-    pub consumers: Vec<BindingId>,
-    /// Longest chain of stages from here to an end of the pipeline; 0 for a final stage.
-    pub height: u32,
-    first: usize,
-    strides: Vec<usize>,
-    count: usize,
-}
-
-impl StageNode {
-    /// Name of the stage.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.decl.name
-    }
-
-    /// Tasks of the stage.
-    pub fn tasks(&self) -> impl ExactSizeIterator<Item = TaskId> + use<> {
-        self.range().map(TaskId::new)
-    }
-
-    /// Number of tasks.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether the stage has no tasks; never true for a checked pipeline.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    fn range(&self) -> Range<usize> {
-        self.first..self.first + self.count
-    }
-
-    fn digit(&self, local: usize, axis: usize) -> usize {
-        local / self.strides[axis] % self.axes[axis].1.len()
-    }
-
-    fn elements(&self, local: usize) -> impl Iterator<Item = (&Arc<str>, &AxisElement)> {
-        self.axes.iter().enumerate().map(move |(axis, (name, elements))| (name, &elements[self.digit(local, axis)]))
-    }
-}
-
-/// An input slot of a consuming stage, bound to an artifact of a producing stage.
-#[derive(Debug)]
-pub struct Binding {
-    /// Consuming stage.
-    pub consumer: StageId,
-    /// Slot it fills.
-    pub slot: String,
-    /// Producing stage.
-    pub producer: StageId,
-    /// Artifact taken from it.
-    pub artifact: String,
-    /// Number of producing tasks in each join.
-    pub gathered: usize,
-    first_join: usize,
-    /// Per shared axis: (stride in joins, size, stride in producer tasks, stride in consumer tasks).
-    shared: Vec<SharedAxis>,
-    /// (size, stride in producer tasks) of the axes only the producer has, in axis order.
-    producer_only: Vec<(usize, usize)>,
-    /// (size, stride in consumer tasks) of the axes only the consumer has.
-    consumer_only: Vec<(usize, usize)>,
-    joins: usize,
-}
-
-impl Binding {
-    /// Whether the producer has axes that the consumer lacks.
-    #[must_use]
-    pub fn gathers(&self) -> bool {
-        !self.producer_only.is_empty()
-    }
-}
-
-#[derive(Debug)]
-struct SharedAxis {
-    size: usize,
-    join_stride: usize,
-    producer_stride: usize,
-    consumer_stride: usize,
+    /// Every task of a stage is excluded.
+    #[error("stage `{stage}` has no task left: all are excluded, by its own `exclude` or because what they take is")]
+    Empty {
+        /// The stage.
+        stage: String,
+    },
 }
 
 /// The tasks of a pipeline and their dependences.
@@ -180,53 +102,38 @@ pub struct Graph {
     join_starts: Vec<usize>,
 }
 
+/// Cells of a stage that are to hold tasks, where that is not for the stage to say.
+type Cells<'a> = dyn Fn(&str) -> Option<Box<[u32]>> + 'a;
+
 impl Graph {
     /// Unrolls `pipeline`; with `targets`, only these stages and what they need.
     ///
     /// # Errors
     /// [`GraphError`]; the language front end has normally refused such pipelines before.
     pub fn new(pipeline: &Pipeline, targets: Option<&[Arc<str>]>) -> Result<Self, GraphError> {
+        Self::with_cells(pipeline, targets, &|_| None)
+    }
+
+    fn with_cells(pipeline: &Pipeline, targets: Option<&[Arc<str>]>, cells: &Cells<'_>) -> Result<Self, GraphError> {
         let order = stage_order(pipeline, targets)?;
+        let axes: HashMap<&str, Arc<Axis>> =
+            pipeline.axes.iter().map(|(name, axis)| (&**name, Arc::new(axis.clone()))).collect();
         let mut graph = Self { stages: Vec::new(), bindings: Vec::new(), tasks: 0, joins: 0, join_starts: Vec::new() };
         for decl in order {
-            graph.add_stage(pipeline, decl)?;
-        }
-        for stage in (0..graph.stages.len()).rev() {
-            let heights = graph.stages[stage]
-                .consumers
-                .iter()
-                .map(|&b| graph.stages[graph.binding(b).consumer.index()].height + 1);
-            graph.stages[stage].height = heights.max().unwrap_or(0);
+            graph.add_stage(&axes, decl, cells)?;
         }
         Ok(graph)
     }
 
-    fn add_stage(&mut self, pipeline: &Pipeline, decl: &StageDecl) -> Result<(), GraphError> {
+    fn add_stage(
+        &mut self,
+        axes: &HashMap<&str, Arc<Axis>>,
+        decl: &StageDecl,
+        cells: &Cells<'_>,
+    ) -> Result<(), GraphError> {
         let id = StageId::new(self.stages.len());
-        let axes: Vec<(Arc<str>, Arc<[AxisElement]>)> = decl
-            .over
-            .iter()
-            .map(|name| {
-                let elements = pipeline.axes.get(name).map(|axis| axis.elements.as_slice().into()).unwrap_or_default();
-                (Arc::clone(name), elements)
-            })
-            .collect();
-        let (strides, count) =
-            strides(axes.iter().map(|(_, elements)| elements.len())).ok_or(GraphError::TooManyTasks)?;
-        let node = StageNode {
-            decl: decl.clone(),
-            axes,
-            inputs: Vec::new(),
-            consumers: Vec::new(),
-            height: 0,
-            first: self.tasks,
-            strides,
-            count,
-        };
-        self.tasks += count;
-        if self.tasks > MAX_TASKS {
-            return Err(GraphError::TooManyTasks);
-        }
+        let own = decl.over.iter().filter_map(|name| Some((Arc::clone(name), Arc::clone(axes.get(&**name)?))));
+        let node = StageNode::new(decl, own.collect(), self.tasks).ok_or(GraphError::TooManyTasks)?;
         self.stages.push(node);
         for input in &decl.inputs {
             for source in &input.sources {
@@ -234,56 +141,49 @@ impl Graph {
                     stage: decl.name.to_string(),
                     producer: source.stage.to_string(),
                 })?;
-                let binding = self.bind(id, &input.slot, producer, &source.artifact).ok_or(GraphError::TooManyTasks)?;
-                let binding_id = BindingId::new(self.bindings.len());
-                self.join_starts.push(self.joins);
-                self.joins += binding.joins;
-                self.bindings.push(binding);
-                self.stages[id.index()].inputs.push(binding_id);
-                self.stages[producer.index()].consumers.push(binding_id);
+                let (slot, artifact) = (&*input.slot, &*source.artifact);
+                let link = Link { consumer: id, slot, producer, artifact, min_success: input.min_success };
+                self.bind(&link).ok_or(GraphError::TooManyTasks)?;
             }
         }
-        Ok(())
+        let kept = cells(&decl.name).or_else(|| self.not_excluded(id));
+        let node = &mut self.stages[id.index()];
+        node.kept = kept.filter(|kept| kept.len() < node.cells);
+        if node.is_empty() {
+            return Err(GraphError::Empty { stage: decl.name.to_string() });
+        }
+        self.tasks += node.len();
+        if self.tasks > MAX_TASKS { Err(GraphError::TooManyTasks) } else { Ok(()) }
     }
 
-    fn bind(&self, consumer: StageId, slot: &str, producer: StageId, artifact: &str) -> Option<Binding> {
-        let (from, to) = (&self.stages[producer.index()], &self.stages[consumer.index()]);
-        let mut shared = Vec::new();
-        let mut producer_only = Vec::new();
-        for (at, (name, elements)) in from.axes.iter().enumerate() {
-            match to.axes.iter().position(|(other, _)| other == name) {
-                Some(there) => shared.push(SharedAxis {
-                    size: elements.len(),
-                    join_stride: 0,
-                    producer_stride: from.strides[at],
-                    consumer_stride: to.strides[there],
-                }),
-                None => producer_only.push((elements.len(), from.strides[at])),
-            }
+    fn bind(&mut self, link: &Link<'_>) -> Option<()> {
+        let (from, to) = (&self.stages[link.producer.index()], &self.stages[link.consumer.index()]);
+        let binding = Binding::new(link, from, to, self.joins)?;
+        let id = BindingId::new(self.bindings.len());
+        self.join_starts.push(self.joins);
+        self.joins += binding.joins;
+        self.bindings.push(binding);
+        self.stages[link.consumer.index()].inputs.push(id);
+        self.stages[link.producer.index()].consumers.push(id);
+        (self.joins <= MAX_TASKS).then_some(())
+    }
+
+    /// Cells of a stage that hold tasks, if not all do: its own exclusions, and slots that would be left with nothing.
+    fn not_excluded(&self, stage: StageId) -> Option<Box<[u32]>> {
+        let node = self.stage(stage);
+        let inputs: Vec<&Binding> = node.inputs.iter().map(|&binding| self.binding(binding)).collect();
+        let thinned = inputs.iter().any(|binding| self.stage(binding.producer).kept.is_some());
+        if node.decl.exclude.is_empty() && !thinned {
+            return None;
         }
-        let consumer_only = to
-            .axes
-            .iter()
-            .enumerate()
-            .filter(|(_, (name, _))| !from.axes.iter().any(|(other, _)| other == name))
-            .map(|(at, (_, elements))| (elements.len(), to.strides[at]))
-            .collect();
-        let (join_strides, joins) = strides(shared.iter().map(|axis| axis.size))?;
-        for (axis, stride) in shared.iter_mut().zip(join_strides) {
-            axis.join_stride = stride;
-        }
-        Some(Binding {
-            consumer,
-            slot: slot.to_owned(),
-            producer,
-            artifact: artifact.to_owned(),
-            gathered: producer_only.iter().map(|(size, _)| size).product(),
-            first_join: self.joins,
-            shared,
-            producer_only,
-            consumer_only,
-            joins,
-        })
+        let gets_nothing = |slot: &str, cell: usize| {
+            let mut sources = inputs.iter().filter(|binding| binding.slot == slot);
+            sources.all(|binding| binding.size_at(binding.join_of_consumer(cell)) == 0)
+        };
+        let starves = |cell: usize| inputs.iter().any(|binding| gets_nothing(&binding.slot, cell));
+        let kept = (0..node.cells).filter(|&cell| !node.is_excluded(cell) && !starves(cell));
+        // Cells are fewer than `MAX_TASKS`.
+        Some(kept.filter_map(|cell| u32::try_from(cell).ok()).collect())
     }
 
     /// Stages in topological order.
@@ -326,6 +226,11 @@ impl Graph {
         self.joins
     }
 
+    /// All joins, in the order of their ids.
+    pub fn joins(&self) -> impl ExactSizeIterator<Item = JoinId> + use<> {
+        (0..self.joins).map(JoinId::new)
+    }
+
     /// All tasks, in topological order.
     pub fn tasks(&self) -> impl ExactSizeIterator<Item = TaskId> + use<> {
         (0..self.tasks).map(TaskId::new)
@@ -341,7 +246,7 @@ impl Graph {
     #[must_use]
     pub fn coords(&self, task: TaskId) -> Coords {
         let node = self.stage(self.stage_of(task));
-        let elements = node.elements(task.index() - node.first);
+        let elements = node.elements(node.cell(task));
         Coords::new(elements.map(|(name, element)| (Arc::clone(name), element.coordinate.clone())).collect())
     }
 
@@ -349,7 +254,7 @@ impl Graph {
     #[must_use]
     pub fn axis_bindings(&self, task: TaskId) -> Vec<pipeline::Binding<'_>> {
         let node = self.stage(self.stage_of(task));
-        node.elements(task.index() - node.first).map(|(axis, element)| pipeline::Binding { axis, element }).collect()
+        node.elements(node.cell(task)).map(|(axis, element)| pipeline::Binding { axis, element }).collect()
     }
 
     /// Label of a task: `training[kB=6,fC=0,Y=8000]`; the bare stage name for a stage without axes.
@@ -364,20 +269,14 @@ impl Graph {
     #[must_use]
     pub fn join_for(&self, binding: BindingId, consumer: TaskId) -> JoinId {
         let edge = self.binding(binding);
-        let local = consumer.index() - self.stage(edge.consumer).first;
-        let offset: usize =
-            edge.shared.iter().map(|axis| local / axis.consumer_stride % axis.size * axis.join_stride).sum();
-        JoinId::new(edge.first_join + offset)
+        JoinId::new(edge.first_join + edge.join_of_consumer(self.stage(edge.consumer).cell(consumer)))
     }
 
     /// The join that `producer` belongs to in `binding`.
     #[must_use]
     pub fn join_from(&self, binding: BindingId, producer: TaskId) -> JoinId {
         let edge = self.binding(binding);
-        let local = producer.index() - self.stage(edge.producer).first;
-        let offset: usize =
-            edge.shared.iter().map(|axis| local / axis.producer_stride % axis.size * axis.join_stride).sum();
-        JoinId::new(edge.first_join + offset)
+        JoinId::new(edge.first_join + edge.join_of_producer(self.stage(edge.producer).cell(producer)))
     }
 
     /// Binding of a join.
@@ -386,80 +285,25 @@ impl Graph {
         BindingId::new(self.join_starts.partition_point(|&first| first <= join.index()).saturating_sub(1))
     }
 
+    /// Number of producing tasks of a join.
+    #[must_use]
+    pub fn producer_count(&self, join: JoinId) -> usize {
+        self.binding(self.binding_of(join)).size(join)
+    }
+
     /// Producing tasks of a join, in axis order.
     pub fn producers(&self, join: JoinId) -> impl Iterator<Item = TaskId> + '_ {
         let edge = self.binding(self.binding_of(join));
-        let local = join.index() - edge.first_join;
-        let base: usize =
-            edge.shared.iter().map(|axis| local / axis.join_stride % axis.size * axis.producer_stride).sum();
-        let first = self.stage(edge.producer).first + base;
-        offsets(&edge.producer_only).map(move |offset| TaskId::new(first + offset))
+        let producer = self.stage(edge.producer);
+        edge.producer_cells(join.index() - edge.first_join).filter_map(|cell| producer.task(cell))
     }
 
     /// Consuming tasks of a join.
     pub fn consumers(&self, join: JoinId) -> impl Iterator<Item = TaskId> + '_ {
         let edge = self.binding(self.binding_of(join));
-        let local = join.index() - edge.first_join;
-        let base: usize =
-            edge.shared.iter().map(|axis| local / axis.join_stride % axis.size * axis.consumer_stride).sum();
-        let first = self.stage(edge.consumer).first + base;
-        offsets(&edge.consumer_only).map(move |offset| TaskId::new(first + offset))
+        let consumer = self.stage(edge.consumer);
+        edge.consumer_cells(join.index() - edge.first_join).filter_map(|cell| consumer.task(cell))
     }
-}
-
-/// Row-major strides and the number of elements; `None` if there are too many.
-fn strides(sizes: impl DoubleEndedIterator<Item = usize>) -> Option<(Vec<usize>, usize)> {
-    let mut count = 1_usize;
-    let mut strides = Vec::new();
-    for size in sizes.rev() {
-        strides.push(count);
-        count = count.checked_mul(size).filter(|&count| count <= MAX_TASKS)?;
-    }
-    strides.reverse();
-    Some((strides, count))
-}
-
-/// All sums of `digit * stride`, first axis slowest.
-fn offsets(axes: &[(usize, usize)]) -> impl Iterator<Item = usize> + '_ {
-    let total: usize = axes.iter().map(|(size, _)| size).product();
-    (0..total).map(move |mut rest| {
-        let mut offset = 0;
-        for (size, stride) in axes.iter().rev() {
-            offset += rest % size * stride;
-            rest /= size;
-        }
-        offset
-    })
-}
-
-/// Needed stages, producers before consumers, otherwise in file order.
-fn stage_order<'a>(pipeline: &'a Pipeline, targets: Option<&[Arc<str>]>) -> Result<Vec<&'a StageDecl>, GraphError> {
-    let mut graph = DiGraph::<&str, ()>::new();
-    // petgraph's toposort prefers late nodes first among equals: adding in reverse keeps the file order.
-    let names: Vec<_> = pipeline.stages.keys().rev().collect();
-    let nodes: Vec<_> = names.iter().map(|name| graph.add_node(name)).collect();
-    for decl in pipeline.stages.values().rev() {
-        for source in decl.inputs.iter().flat_map(|input| &input.sources) {
-            let find = |name: &Arc<str>| names.iter().position(|other| *other == name).map(|at| nodes[at]);
-            let (Some(from), Some(to)) = (find(&source.stage), find(&decl.name)) else {
-                return Err(GraphError::UnknownStage {
-                    stage: decl.name.to_string(),
-                    producer: source.stage.to_string(),
-                });
-            };
-            graph.add_edge(from, to, ());
-        }
-    }
-    let order =
-        toposort(&graph, None).map_err(|cycle| GraphError::Cycle { stage: graph[cycle.node_id()].to_owned() })?;
-    let mut needed: Vec<bool> = vec![targets.is_none(); nodes.len()];
-    for node in order.iter().rev() {
-        let wanted = targets.is_some_and(|targets| targets.iter().any(|target| &**target == graph[*node]));
-        let used = graph.neighbors(*node).any(|consumer| needed[consumer.index()]);
-        needed[node.index()] |= wanted || used;
-    }
-    let kept = order.into_iter().filter(|node| needed[node.index()]);
-    Ok(kept.filter_map(|node| pipeline.stages.get(graph[node])).collect())
 }
 
 #[cfg(test)]

@@ -100,6 +100,12 @@ impl Item {
         };
         Self(coords.canonical(), format!("{prefix}{}", artifact.digest))
     }
+
+    /// Stands for the artifact of a task that failed, in a gather that does without.
+    #[must_use]
+    pub fn missing(coords: &Coords) -> Self {
+        Self(coords.canonical(), "missing".to_owned())
+    }
 }
 
 /// A list of gathered artifacts in the form that enters keys.

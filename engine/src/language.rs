@@ -1,22 +1,29 @@
 //! The pipeline language: from the text of a pipeline file to a checked [`Pipeline`].
 //!
-//! The text becomes a tree whose nodes know their places (`yaml`, `tree`), then sections (`document`), to which a
-//! profile and overrides are applied (`changes`). References to params are filled in (`params`), axes expanded
+//! The text becomes a tree whose nodes know their places (`yaml`, `tree`), put together from several files where there are
+//! (`include`), then sections (`document`), to which a profile and overrides are applied (`changes`). References to params are filled in (`params`), axes expanded
 //! (`axes`), stages read (`stages`), their parameters checked by their kinds (`parameters`), and inputs resolved
 //! (`links`). Every step goes on after an error as long as what follows cannot mislead, so that a user sees all
-//! mistakes at once. Nothing here reads anything but the pipeline file itself.
+//! mistakes at once. Nothing here reads anything but the pipeline file and what it includes; of other files it only asks
+//! whether they are there.
 
 mod axes;
 mod changes;
 mod diagnostic;
 mod document;
+mod exclude;
+mod execution;
 mod fields;
+mod gather;
+mod include;
 mod links;
 mod names;
+mod origins;
 mod parameters;
 mod params;
 mod problem;
 mod reference;
+mod schema;
 mod source;
 mod stages;
 #[cfg(test)]
@@ -31,6 +38,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Note, Severity};
+pub use origins::{Origin, Origins, StageField};
+pub use schema::schema;
 pub use source::Source;
 
 use crate::pipeline::{Pipeline, StageDecl};
@@ -38,6 +47,8 @@ use crate::registry::Registry;
 use axes::{Axes, AxisInfo};
 use changes::Changes;
 use document::Document;
+use include::Whole;
+use origins::Fields;
 use params::Params;
 use problem::{Problem, Report};
 use source::{SourceId, Sources, Span};
@@ -92,26 +103,39 @@ pub fn load(
     let mut sources = Sources::default();
     let mut report = Report::default();
     let file = sources.add(source.path.display().to_string(), source.text.trim_start_matches('\u{feff}'));
-    let Some(mut read) = read(&source.text, file, profile, overrides, registry, &mut sources, &mut report) else {
+    let mut call = Call { base, path: &source.path, profile, overrides, registry, sources: &mut sources };
+    let Some(mut read) = read(&source.text, file, &mut call, &mut report) else {
         return Err(report.into_errors(&sources));
     };
     if report.failed() {
         return Err(report.into_errors(&sources));
     }
+    let warnings = report.into_warnings(&sources);
+    let axes = read.axes.iter_mut().map(|(name, info)| (Arc::clone(name), std::mem::take(&mut info.axis))).collect();
     let pipeline = Pipeline {
         name: std::mem::take(&mut read.name),
         path: source.path,
         base: base.to_owned(),
         text: source.text,
+        included: read.included,
         profile: profile.map(str::to_owned),
         overrides: overrides.to_vec(),
         seed: read.params.get("seed").and_then(Value::as_u64).unwrap_or(0),
         params: read.params,
-        axes: read.axes.into_iter().map(|(name, info)| (name, info.axis)).collect(),
+        axes,
         stages: read.stages,
-        warnings: report.into_warnings(&sources),
+        warnings,
+        origins: Origins::new(sources, read.axes, read.drafts, read.fields),
     };
     Ok(pipeline)
+}
+
+/// The values of a pipeline text as they are written, without profile, overrides and references; none if it is no YAML that
+/// pipelines are made of.
+#[must_use]
+pub fn values(text: &str) -> Option<Value> {
+    let parsed = yaml::parse(text.trim_start_matches('\u{feff}'), yaml::Origin { source: SourceId(0), indent: 0 });
+    parsed.root.filter(|_| parsed.problems.is_empty()).map(|root| root.to_value())
 }
 
 /// A pipeline without the facts of the call.
@@ -120,18 +144,23 @@ struct Understood {
     params: Map<String, Value>,
     axes: Axes,
     stages: indexmap::IndexMap<Arc<str>, StageDecl>,
+    included: Vec<Source>,
+    drafts: Vec<Draft>,
+    fields: Fields,
+}
+
+/// What a pipeline is read with.
+struct Call<'a> {
+    base: &'a Path,
+    path: &'a Path,
+    profile: Option<&'a str>,
+    overrides: &'a [String],
+    registry: &'a Registry,
+    sources: &'a mut Sources,
 }
 
 /// Everything that can be understood; nothing if the sections could not be told apart.
-fn read(
-    text: &str,
-    file: SourceId,
-    profile: Option<&str>,
-    overrides: &[String],
-    registry: &Registry,
-    sources: &mut Sources,
-    report: &mut Report,
-) -> Option<Understood> {
+fn read(text: &str, file: SourceId, call: &mut Call<'_>, report: &mut Report) -> Option<Understood> {
     let text = text.trim_start_matches('\u{feff}');
     let parsed = yaml::parse(text, yaml::Origin { source: file, indent: 0 });
     let sound = parsed.problems.is_empty();
@@ -139,11 +168,13 @@ fn read(
     if parsed.stopped {
         return None;
     }
-    let mut document = document::read(parsed.root.as_ref(), file, report)?;
+    let whole = parsed.root.map(|root| include::whole(root, call.base, call.path, call.sources, report));
+    let mut document = document::read(whole.as_ref().map(|whole| &whole.root), file, report)?;
+    let Whole { root, included, sound: all_read } = whole?;
     let mut mentioned = Vec::new();
-    parsed.root.iter().for_each(|root| params::mentioned(root, &mut mentioned));
-    change(&mut document, profile, overrides, sources, report)?;
-    if !sound {
+    params::mentioned(&root, &mut mentioned);
+    change(&mut document, call, report)?;
+    if !(sound && all_read) {
         // Parts of the file are left out, so that what follows would complain about their absence.
         return None;
     }
@@ -155,36 +186,32 @@ fn read(
 
     let declared: Vec<Arc<str>> = document.axes.iter().map(|axis| Arc::clone(&axis.key)).collect();
     let axes = read_axes(&document, &mut params, report);
-    let mut around = Surroundings { registry, axes: &axes, declared: &declared, params: &mut params };
+    let mut around = Surroundings { registry: call.registry, axes: &axes, declared: &declared, params: &mut params };
+    let fields = Fields::of(&document);
     let texts = std::mem::take(&mut document.stages);
     let mut drafts: Vec<Draft> = texts.into_iter().map(|stage| stages::read(stage, &mut around, report)).collect();
     for draft in &mut drafts {
-        draft.outputs = parameters::check(draft, &axes, report);
+        draft.outputs = parameters::check(draft, &axes, call.base, report);
     }
-    let inputs = links::resolve(&drafts, report);
+    let inputs = links::resolve(&drafts, &axes, report);
     for (name, info) in &axes {
         if !drafts.iter().any(|draft| draft.over.contains(name)) {
             report.warn(Problem::at(info.span, format!("no stage runs over axis `{name}`")));
         }
     }
+    let kept = drafts.clone();
     let stages = drafts.into_iter().zip(inputs).filter_map(|(draft, inputs)| finished(draft, inputs)).collect();
     let params = if let Value::Object(params) = resolved.to_value() { params } else { Map::new() };
-    Some(Understood { name: document.name, params, axes, stages })
+    Some(Understood { name: document.name, params, axes, stages, included, drafts: kept, fields })
 }
 
 /// Applies profile and overrides. Nothing if the profile is unknown: the rest would be about another pipeline.
-fn change(
-    document: &mut Document,
-    profile: Option<&str>,
-    overrides: &[String],
-    sources: &mut Sources,
-    report: &mut Report,
-) -> Option<()> {
+fn change(document: &mut Document, call: &mut Call<'_>, report: &mut Report) -> Option<()> {
     let profiles = std::mem::take(&mut document.profiles);
     for (entry, changes) in &profiles {
         changes.check(document, &format!("profile `{}`", entry.key), report);
     }
-    if let Some(wanted) = profile {
+    if let Some(wanted) = call.profile {
         let Some((_, changes)) = profiles.iter().find(|(entry, _)| &*entry.key == wanted) else {
             let known = profiles.iter().map(|(entry, _)| &*entry.key);
             let problem = Problem::nowhere(format!("the pipeline has no profile `{wanted}`"));
@@ -193,8 +220,8 @@ fn change(
         };
         changes.apply(document);
     }
-    for text in overrides {
-        let source = sources.add("--set", text);
+    for text in call.overrides {
+        let source = call.sources.add("--set", text);
         if let Some(changes) = Changes::of_override(text, source, report) {
             changes.check(document, "`--set`", report);
             changes.apply(document);
@@ -245,7 +272,10 @@ fn finished(draft: Draft, inputs: Vec<crate::pipeline::InputDecl>) -> Option<(Ar
         with: draft.with?,
         inputs,
         stream: draft.stream,
-        cpus: draft.cpus,
+        exclude: draft.exclude,
+        resources: draft.resources,
+        retries: draft.retries,
+        timeout: draft.timeout,
         line: line(draft.span),
     };
     Some((name, stage))

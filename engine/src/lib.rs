@@ -4,8 +4,10 @@
 //! and one explicit [`registry::Registry`].
 
 pub mod artifact;
+pub mod audit;
 pub mod campaign;
 pub mod command;
+pub mod compare;
 pub mod coords;
 pub mod event;
 pub mod execute;
@@ -14,14 +16,18 @@ pub mod graph;
 pub mod key;
 pub mod language;
 pub mod manifest;
+pub mod pace;
 pub mod pipeline;
 pub mod plan;
 pub mod record;
 pub mod registry;
+pub mod research_object;
 pub mod resolve;
+pub mod resources;
 pub mod run;
 pub mod schedule;
 pub mod stage;
+pub mod text;
 
 #[cfg(test)]
 mod toy;

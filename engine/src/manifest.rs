@@ -3,7 +3,9 @@
 //! `runs/<run>/manifest.json` says what was run and how it ended, `runs/<run>/tasks.jsonl` has a line for each task whose
 //! key is known. Both are written to the side and renamed, so that a reader never sees half of one.
 
-use std::collections::{BTreeMap, HashMap};
+mod history;
+
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,10 @@ use mctune_cache::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use history::{History, PastRun, find};
+
 use crate::artifact::Artifact;
+use crate::coords::Coords;
 
 /// Facts of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,10 +27,13 @@ pub struct Manifest {
     pub campaign: String,
     /// Pipeline file as the user gave it.
     pub pipeline: PathBuf,
-    /// Digest of the pipeline text.
+    /// Digest of the texts of all files of the pipeline.
     pub pipeline_digest: Digest,
     /// The pipeline text.
     pub pipeline_text: String,
+    /// Files that the pipeline includes, with their texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub included: Vec<(PathBuf, String)>,
     /// Profile.
     pub profile: Option<String>,
     /// Overrides in the order given.
@@ -50,8 +58,24 @@ pub struct Manifest {
     pub outcome: Outcome,
     /// Counts.
     pub counts: Counts,
-    /// Digest over all artifacts; present when every task is done.
+    /// Digest over all artifacts; present when everything that the campaign is to leave is there.
     pub campaign_digest: Option<Digest>,
+    /// The stages, in topological order.
+    #[serde(default)]
+    pub stages: Vec<StageFacts>,
+}
+
+/// Facts of a stage in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageFacts {
+    /// Name.
+    pub stage: String,
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Tasks that ran to their end.
+    pub ran: usize,
+    /// Mean wall-clock seconds of a task: of this run, or handed on from an earlier one if none ran.
+    pub seconds: Option<f64>,
 }
 
 /// How a run ended.
@@ -127,6 +151,23 @@ pub enum ManifestError {
 #[must_use]
 pub fn folder(runs: &Path, run: &str) -> PathBuf {
     runs.join(run)
+}
+
+/// Where a run keeps the log of a task while it runs, and after it failed.
+#[must_use]
+pub fn log_path(folder: &Path, stage: &str, coords: &Coords) -> PathBuf {
+    folder.join("logs").join(stage).join(format!("{}.log", file_safe(&coords.to_string())))
+}
+
+/// Coordinates as a file name: nothing but letters, digits and `=,.+-_`, at most 120 bytes.
+pub(crate) fn file_safe(coords: &str) -> String {
+    let text: String =
+        coords.chars().map(|c| if c.is_ascii_alphanumeric() || "=,.+-_".contains(c) { c } else { '_' }).collect();
+    match text.len() {
+        0 => "task".to_owned(),
+        1..=120 => text,
+        _ => format!("{}-{}", &text[..100], Digest::of(coords.as_bytes()).short()),
+    }
 }
 
 /// Writes a manifest.
@@ -218,38 +259,6 @@ pub fn read_tasks(folder: &Path) -> Result<Vec<TaskLine>, ManifestError> {
         }
     }
     Ok(tasks)
-}
-
-/// How many earlier runs are searched for a task's last key.
-const HISTORY: usize = 8;
-
-/// Last known key of each task of a campaign: what `plan` and `explain` compare with.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    keys: HashMap<String, (Digest, String)>,
-}
-
-impl History {
-    /// Reads the latest runs of `campaign`. Runs that cannot be read are passed over: history explains, it decides nothing.
-    #[must_use]
-    pub fn read(runs: &Path, campaign: &str) -> Self {
-        let mut history = Self::default();
-        let names = list(runs).unwrap_or_default();
-        let ours =
-            names.iter().filter(|name| read(&folder(runs, name)).is_ok_and(|manifest| manifest.campaign == campaign));
-        for name in ours.take(HISTORY) {
-            for task in read_tasks(&folder(runs, name)).unwrap_or_default() {
-                history.keys.entry(task.task).or_insert_with(|| (task.key, name.clone()));
-            }
-        }
-        history
-    }
-
-    /// Last key of a task, with the run it is from.
-    #[must_use]
-    pub fn last_key(&self, label: &str) -> Option<(Digest, &str)> {
-        self.keys.get(label).map(|(key, run)| (*key, run.as_str()))
-    }
 }
 
 /// Digest over all artifacts of a campaign.

@@ -1,20 +1,90 @@
 //! What a run would do, and why: hit, run, or wait for something that runs.
 
+mod cause;
+mod diff;
+mod expect;
+mod explanation;
+
 use mctune_cache::{Digest, Store};
 use serde::Serialize;
 
 use crate::campaign::Campaign;
 use crate::explain::{self, Change};
-use crate::graph::TaskId;
-use crate::key::{Item, PreImage};
+use crate::graph::{StageNode, TaskId};
+use crate::key::PreImage;
 use crate::manifest::History;
 use crate::record::Lookup;
-use crate::resolve::{ResolveError, Resolved, Resolver};
+use crate::resolve::{ResolveError, Resolver};
+pub use cause::{Cause, CauseKind};
+pub use diff::{Against, Diff, StageDiff};
+pub use expect::Expected;
+pub use explanation::{Explanation, Link, Nearest};
 
 /// What a run would do with a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// The store has its result.
+    Hit {
+        /// Its key.
+        key: Digest,
+    },
+    /// It would run.
+    Run {
+        /// Its key.
+        key: Digest,
+        /// It was finished once, but this object of its result is gone or damaged.
+        lost: Option<Digest>,
+    },
+    /// Its key follows from results that do not exist yet. When these turn out as before, it need not run.
+    Waits {
+        /// A task that has to run first.
+        on: TaskId,
+    },
+}
+
+impl Status {
+    /// Its key, unless it waits.
+    #[must_use]
+    pub fn key(&self) -> Option<&Digest> {
+        match self {
+            Self::Hit { key } | Self::Run { key, .. } => Some(key),
+            Self::Waits { .. } => None,
+        }
+    }
+
+    /// Whether the store has its result.
+    #[must_use]
+    pub fn is_hit(&self) -> bool {
+        matches!(self, Self::Hit { .. })
+    }
+}
+
+/// Why a task would run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "reason", rename_all = "lowercase")]
+pub enum Reason {
+    /// No earlier run knows a task of this name.
+    New,
+    /// Its key differs from that of an earlier run.
+    Changed {
+        /// The run.
+        since: String,
+        /// What differs; empty if the earlier pre-image is no longer in the store.
+        changes: Vec<Change>,
+    },
+    /// It was never finished under this key: an earlier run failed or was interrupted.
+    Unfinished,
+    /// It was finished, but an object of its result is gone or damaged.
+    Lost {
+        /// The object.
+        object: Digest,
+    },
+}
+
+/// A task of a plan, for machines.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
-pub enum Status {
+pub enum Planned {
     /// The store has its result.
     Hit {
         /// Its key.
@@ -28,56 +98,35 @@ pub enum Status {
         #[serde(flatten)]
         reason: Reason,
     },
-    /// Its key follows from results that do not exist yet. When these turn out as before, it need not run.
+    /// It waits for another task.
     Waits {
-        /// A task that has to run first.
-        #[serde(skip)]
-        on: TaskId,
-        /// Its label.
+        /// Label of a task that has to run first.
         on_task: String,
     },
 }
 
-/// Why a task would run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "reason", rename_all = "lowercase")]
-pub enum Reason {
-    /// No earlier run knows a task of this name.
-    New,
-    /// Its key differs from that of an earlier run.
-    Changed {
-        /// The run.
-        since: String,
-        /// What differs.
-        changes: Vec<Change>,
-    },
-    /// It was never finished under this key: an earlier run failed or was interrupted.
-    Unfinished,
-    /// It was finished, but an object of its result is gone or damaged.
-    Lost {
-        /// The object.
-        object: Digest,
-    },
+/// How many tasks of a stage are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The store has their results.
+    pub hit: usize,
+    /// They would run.
+    pub run: usize,
+    /// They wait for others.
+    pub waits: usize,
 }
 
-/// The status of every task of a campaign.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// By task.
-    pub statuses: Vec<Status>,
+/// The status of every task of a campaign, with what is needed to say why.
+pub struct Plan<'a> {
+    campaign: &'a Campaign,
+    store: &'a Store,
+    resolver: Resolver<'a>,
+    statuses: Vec<Status>,
 }
 
-impl Plan {
-    /// Whether a run would do nothing.
-    #[must_use]
-    pub fn is_up_to_date(&self) -> bool {
-        self.statuses.iter().all(|status| matches!(status, Status::Hit { .. }))
-    }
-
-    /// Status of a task.
-    #[must_use]
-    pub fn status(&self, task: TaskId) -> &Status {
-        &self.statuses[task.index()]
+impl std::fmt::Debug for Plan<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan").field("statuses", &self.statuses).finish_non_exhaustive()
     }
 }
 
@@ -85,127 +134,135 @@ impl Plan {
 ///
 /// # Errors
 /// If a task cannot be given a key.
-pub fn plan(campaign: &Campaign, store: &Store, history: &History) -> Result<Plan, ResolveError> {
+pub fn plan<'a>(campaign: &'a Campaign, store: &'a Store) -> Result<Plan<'a>, ResolveError> {
     let mut resolver = Resolver::new(&campaign.pipeline, &campaign.graph, store);
     resolver.check_files()?;
     let mut statuses = Vec::with_capacity(campaign.graph.task_count());
     for task in campaign.graph.tasks() {
-        statuses.push(status(campaign, store, history, &mut resolver, task)?);
+        statuses.push(status(&mut resolver, task)?);
     }
-    Ok(Plan { statuses })
+    Ok(Plan { campaign, store, resolver, statuses })
 }
 
-fn status(
-    campaign: &Campaign,
-    store: &Store,
-    history: &History,
-    resolver: &mut Resolver<'_>,
-    task: TaskId,
-) -> Result<Status, ResolveError> {
+fn status(resolver: &mut Resolver<'_>, task: TaskId) -> Result<Status, ResolveError> {
     if let Some(on) = resolver.waits_for(task) {
-        return Ok(Status::Waits { on, on_task: campaign.graph.label(on) });
+        return Ok(Status::Waits { on });
     }
-    let resolved = resolver.resolve(task)?;
-    let key = resolved.key.digest;
+    let key = resolver.resolve(task)?.key.digest;
     Ok(match resolver.look_up(&key) {
         Lookup::Hit(record) => {
             resolver.done(task, record.artifacts);
             Status::Hit { key }
         }
-        Lookup::Lost { object } => Status::Run { key, reason: Reason::Lost { object } },
-        Lookup::Unknown => {
-            let reason = reason(store, history, resolver, &campaign.graph.label(task), task, &resolved);
-            Status::Run { key, reason }
-        }
+        Lookup::Lost { object } => Status::Run { key, lost: Some(object) },
+        Lookup::Unknown => Status::Run { key, lost: None },
     })
 }
 
-/// Why a task without a record has none: compares its key with the last one that a task of this name had.
-fn reason(
-    store: &Store,
-    history: &History,
-    resolver: &Resolver<'_>,
-    label: &str,
-    task: TaskId,
-    resolved: &Resolved,
-) -> Reason {
-    let Some((last, run)) = history.last_key(label) else { return Reason::New };
-    if last == resolved.key.digest {
-        return Reason::Unfinished;
+impl<'a> Plan<'a> {
+    /// Whether a run would do nothing.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.statuses.iter().all(Status::is_hit)
     }
-    let changes = match (explain::pre_image(store, &last), read_image(&resolved.key.text)) {
-        (Some(before), Some(now)) => {
-            let own: Vec<_> = resolver.listings(task);
-            let listing = |digest: &Digest| -> Option<Vec<Item>> {
-                let bytes =
-                    own.iter().find(|list| Digest::of(list) == *digest).cloned().or_else(|| store.read(digest).ok())?;
-                serde_json::from_slice(&bytes).ok()
-            };
-            explain::changes(&before, &now, &listing)
-        }
-        _ => Vec::new(),
-    };
-    Reason::Changed { since: run.to_owned(), changes }
-}
 
-fn read_image(text: &[u8]) -> Option<PreImage> {
-    serde_json::from_slice(text).ok()
-}
-
-/// Everything there is to say about the key of one task.
-#[derive(Debug, Clone, Serialize)]
-pub struct Explanation {
-    /// Label of the task.
-    pub task: String,
-    /// What a run would do with it.
-    #[serde(flatten)]
-    pub status: Status,
-    /// What the key consists of, where it is known.
-    pub pre_image: Option<PreImage>,
-    /// For a task that waits: the chain of tasks down to one that runs, with the reason why that one does.
-    pub because: Vec<Cause>,
-}
-
-/// A link of the chain from a waiting task to what makes it wait.
-#[derive(Debug, Clone, Serialize)]
-pub struct Cause {
-    /// Label of the task.
-    pub task: String,
-    /// What a run would do with it.
-    #[serde(flatten)]
-    pub status: Status,
-}
-
-/// Explains one task.
-///
-/// # Errors
-/// If a task it depends on cannot be given a key.
-pub fn explain(
-    campaign: &Campaign,
-    store: &Store,
-    history: &History,
-    task: TaskId,
-) -> Result<Explanation, ResolveError> {
-    let plan = plan(campaign, store, history)?;
-    let mut because = Vec::new();
-    let mut at = task;
-    while let Status::Waits { on, .. } = plan.status(at) {
-        at = *on;
-        because.push(Cause { task: campaign.graph.label(at), status: plan.status(at).clone() });
+    /// Status of a task.
+    #[must_use]
+    pub fn status(&self, task: TaskId) -> &Status {
+        &self.statuses[task.index()]
     }
-    let pre_image = match plan.status(task) {
-        Status::Waits { .. } => None,
-        Status::Hit { key } => explain::pre_image(store, key),
-        Status::Run { .. } => {
-            let mut resolver = Resolver::new(&campaign.pipeline, &campaign.graph, store);
-            for earlier in campaign.graph.tasks().take_while(|&other| other < task) {
-                let Status::Hit { key } = plan.status(earlier) else { continue };
-                if let Some(record) = resolver.hit(key) {
-                    resolver.done(earlier, record.artifacts);
-                }
-            }
-            read_image(&resolver.resolve(task)?.key.text)
+
+    /// The status of every task, in the order of the graph.
+    #[must_use]
+    pub fn statuses(&self) -> &[Status] {
+        &self.statuses
+    }
+
+    /// The resolver that made the plan: it knows the artifacts of every hit.
+    #[must_use]
+    pub fn resolver(&self) -> &Resolver<'a> {
+        &self.resolver
+    }
+
+    /// The same, to resolve further with.
+    pub(crate) fn resolver_mut(&mut self) -> &mut Resolver<'a> {
+        &mut self.resolver
+    }
+
+    /// Counts a stage's tasks by status.
+    #[must_use]
+    pub fn tally(&self, stage: &StageNode) -> Tally {
+        let mut tally = Tally::default();
+        for task in stage.tasks() {
+            *match self.status(task) {
+                Status::Hit { .. } => &mut tally.hit,
+                Status::Run { .. } => &mut tally.run,
+                Status::Waits { .. } => &mut tally.waits,
+            } += 1;
         }
-    };
-    Ok(Explanation { task: campaign.graph.label(task), status: plan.status(task).clone(), pre_image, because })
+        tally
+    }
+
+    /// A task's status with everything a machine may want to know.
+    ///
+    /// # Errors
+    /// If a task cannot be given a key.
+    pub fn planned(&mut self, task: TaskId, history: &History) -> Result<Planned, ResolveError> {
+        Ok(match *self.status(task) {
+            Status::Hit { key } => Planned::Hit { key },
+            Status::Waits { on } => Planned::Waits { on_task: self.campaign.graph.label(on) },
+            Status::Run { key, .. } => Planned::Run { key, reason: self.reason(task, history)? },
+        })
+    }
+
+    /// Why a task that would run does: compares its key with the last one that a task of this name had.
+    ///
+    /// # Errors
+    /// If the task cannot be given a key.
+    pub fn reason(&mut self, task: TaskId, history: &History) -> Result<Reason, ResolveError> {
+        let Status::Run { key, lost } = *self.status(task) else { return Ok(Reason::Unfinished) };
+        if let Some(object) = lost {
+            return Ok(Reason::Lost { object });
+        }
+        let Some((last, since)) = history.last_key(&self.campaign.graph.label(task)) else { return Ok(Reason::New) };
+        if last == key {
+            return Ok(Reason::Unfinished);
+        }
+        let changes = self.changes_since(&last, task)?.unwrap_or_default();
+        Ok(Reason::Changed { since, changes })
+    }
+
+    /// What the key of a task consists of; nothing if it waits.
+    ///
+    /// # Errors
+    /// If the task cannot be given a key.
+    pub fn pre_image(&mut self, task: TaskId) -> Result<Option<PreImage>, ResolveError> {
+        if matches!(self.status(task), Status::Waits { .. }) {
+            return Ok(None);
+        }
+        Ok(serde_json::from_slice(&self.resolver.resolve(task)?.key.text).ok())
+    }
+
+    /// What the key of a task consists of, as far as it is known: without inputs if it waits.
+    ///
+    /// # Errors
+    /// If the task cannot be given a key.
+    pub fn known_part(&mut self, task: TaskId) -> Result<PreImage, ResolveError> {
+        match self.pre_image(task)? {
+            Some(image) => Ok(image),
+            None => self.resolver.own_part(task),
+        }
+    }
+
+    /// What differs between an earlier key and that of a task; nothing if either pre-image is unknown.
+    fn changes_since(&mut self, before: &Digest, task: TaskId) -> Result<Option<Vec<Change>>, ResolveError> {
+        let (Some(before), Some(now)) = (explain::pre_image(self.store, before), self.pre_image(task)?) else {
+            return Ok(None);
+        };
+        let own = self.resolver.listings(task);
+        Ok(Some(explain::changes(&before, &now, &|digest| explain::listing(self.store, &own, digest))))
+    }
 }
+
+#[cfg(test)]
+mod tests;

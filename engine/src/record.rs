@@ -41,6 +41,12 @@ pub enum Lookup {
     Unknown,
 }
 
+/// The record of `key` as it was written, whether or not its artifacts are still there.
+#[must_use]
+pub fn read(store: &Store, key: &Digest) -> Option<TaskRecord> {
+    serde_json::from_slice(&store.record(key)?.body).ok()
+}
+
 /// Looks for a usable record of `key`. Presence of the objects is checked, their bytes are verified when they are read.
 #[must_use]
 pub fn look_up(store: &Store, key: &Digest) -> Lookup {

@@ -1,12 +1,15 @@
 //! The table of stage kinds, and the erased form in which the engine holds them.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::stage::{FileDependency, Output, ParamError, Slots, Stage, StageError, TaskContext};
+use crate::stage::{
+    Batch, Batching, FileDependency, Handout, Output, ParamError, Slots, Stage, StageError, TaskContext,
+};
 
 /// A stage kind with its parameter type erased; implemented for every [`Stage`].
 pub trait Kind: Send + Sync {
@@ -20,6 +23,8 @@ pub trait Kind: Send + Sync {
     fn slots(&self) -> Slots;
     /// Whether tasks draw random numbers, so that the seed belongs to their keys.
     fn stochastic(&self) -> bool;
+    /// Whether tasks run something outside the program, so that trying again may help.
+    fn external(&self) -> bool;
     /// JSON Schema of the parameters.
     fn schema(&self) -> Value;
     /// Types and checks `params`, applies defaults.
@@ -27,6 +32,18 @@ pub trait Kind: Send + Sync {
     /// # Errors
     /// One error per thing that is wrong, each with the path of the parameter.
     fn prepare(&self, params: &Value) -> Result<Prepared, Vec<ParamError>>;
+    /// Which tasks may be computed in one call.
+    fn batching(&self) -> Option<Batching>;
+    /// Computes one task.
+    ///
+    /// # Errors
+    /// Whatever the stage reports.
+    fn run(&self, prepared: &Prepared, context: &mut TaskContext<'_>) -> Result<(), StageError>;
+    /// Computes several tasks, whose parameters this kind has prepared.
+    ///
+    /// # Errors
+    /// If the batch as such cannot be computed.
+    fn run_batch(&self, handout: &mut dyn Handout<'_>) -> Result<(), StageError>;
 }
 
 impl fmt::Debug for dyn Kind {
@@ -34,8 +51,6 @@ impl fmt::Debug for dyn Kind {
         write!(f, "Kind({} v{})", self.name(), self.version())
     }
 }
-
-type RunTask = dyn Fn(&mut TaskContext<'_>) -> Result<(), StageError> + Send + Sync;
 
 /// Parameters that passed their checks: what a task needs besides its inputs.
 #[derive(Clone)]
@@ -46,7 +61,16 @@ pub struct Prepared {
     pub outputs: Vec<Output>,
     /// Files beside the pipeline that the task reads.
     pub files: Vec<FileDependency>,
-    run: Arc<RunTask>,
+    /// The parameters as the kind knows them.
+    typed: Arc<dyn Any + Send + Sync>,
+}
+
+impl Prepared {
+    /// The parameters in the type that only their kind knows.
+    #[must_use]
+    pub fn typed(&self) -> Arc<dyn Any + Send + Sync> {
+        Arc::clone(&self.typed)
+    }
 }
 
 impl fmt::Debug for Prepared {
@@ -55,17 +79,7 @@ impl fmt::Debug for Prepared {
     }
 }
 
-impl Prepared {
-    /// Computes the task's artifacts.
-    ///
-    /// # Errors
-    /// Whatever the stage reports.
-    pub fn run(&self, context: &mut TaskContext<'_>) -> Result<(), StageError> {
-        (self.run)(context)
-    }
-}
-
-struct Erased<S>(Arc<S>);
+struct Erased<S>(S);
 
 impl<S: Stage> Kind for Erased<S> {
     fn name(&self) -> &'static str {
@@ -83,6 +97,9 @@ impl<S: Stage> Kind for Erased<S> {
     fn stochastic(&self) -> bool {
         S::STOCHASTIC
     }
+    fn external(&self) -> bool {
+        S::EXTERNAL
+    }
     fn schema(&self) -> Value {
         schemars::schema_for!(S::Params).to_value()
     }
@@ -96,8 +113,19 @@ impl<S: Stage> Kind for Erased<S> {
             .map_err(|error| vec![ParamError::at("", format!("the parameters cannot be written down: {error}"))])?;
         let outputs = self.0.outputs(&params);
         let files = self.0.files(&params);
-        let stage = Arc::clone(&self.0);
-        Ok(Prepared { canonical, outputs, files, run: Arc::new(move |context| stage.run(&params, context)) })
+        Ok(Prepared { canonical, outputs, files, typed: Arc::new(params) })
+    }
+    fn batching(&self) -> Option<Batching> {
+        self.0.batching()
+    }
+    fn run(&self, prepared: &Prepared, context: &mut TaskContext<'_>) -> Result<(), StageError> {
+        match prepared.typed.downcast_ref::<S::Params>() {
+            Some(params) => self.0.run(params, context),
+            None => Err(StageError::failed(format!("these are not the parameters of a stage of kind `{}`", S::KIND))),
+        }
+    }
+    fn run_batch(&self, handout: &mut dyn Handout<'_>) -> Result<(), StageError> {
+        self.0.run_batch(&mut Batch::new(handout))
     }
 }
 
@@ -117,7 +145,7 @@ impl Registry {
     /// The table with one kind more; a kind of the same name is replaced.
     #[must_use]
     pub fn with<S: Stage>(mut self, stage: S) -> Self {
-        self.kinds.insert(S::KIND, Arc::new(Erased(Arc::new(stage))));
+        self.kinds.insert(S::KIND, Arc::new(Erased(stage)));
         self
     }
 

@@ -1,18 +1,22 @@
 //! From a task to its key and, if the store has it, its result: the one path that planning, running and explaining share.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+mod files;
+mod inputs;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mctune_cache::{Digest, Store};
 
 use crate::artifact::Artifact;
 use crate::graph::{Binding, BindingId, Graph, JoinId, TaskId};
-use crate::key::{self, ActionKey, Gathered, Item, PreImage, SeedIdentity, SourceIdentity};
+use crate::key::{self, ActionKey, Gathered, PreImage, SeedIdentity, SourceIdentity};
 use crate::pipeline::Pipeline;
 use crate::record::{self, Lookup, TaskRecord};
 use crate::registry::Prepared;
-use crate::stage::{FileDependency, InputArtifact, ParamError, Seed};
+use crate::stage::{ParamError, Seed};
+pub(crate) use files::digest_path;
 
 /// A task could not be given a key.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +78,8 @@ pub struct Resolver<'a> {
     store: &'a Store,
     /// Artifacts of tasks that are done.
     artifacts: Vec<Option<Arc<BTreeMap<String, Artifact>>>>,
+    /// Tasks that failed for good, and those blocked by them.
+    lost: HashSet<TaskId>,
     gathered: HashMap<JoinId, Arc<Gathered>>,
     /// By binding, the file name under which its artifact is handed out.
     file_names: Vec<String>,
@@ -89,6 +95,7 @@ impl<'a> Resolver<'a> {
             graph,
             store,
             artifacts: vec![None; graph.task_count()],
+            lost: HashSet::new(),
             gathered: HashMap::new(),
             file_names: Vec::new(),
             files: HashMap::new(),
@@ -116,6 +123,11 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Tells that `task` will leave nothing in this run. A gather that does without it names it as missing.
+    pub fn lost(&mut self, task: TaskId) {
+        self.lost.insert(task);
+    }
+
     /// First producer of `task` that is not done yet.
     #[must_use]
     pub fn waits_for(&self, task: TaskId) -> Option<TaskId> {
@@ -137,42 +149,6 @@ impl<'a> Resolver<'a> {
         let node = self.graph.stage(self.graph.stage_of(task));
         let params = node.decl.with.render(&self.graph.axis_bindings(task), &|| self.seed(task).number());
         node.decl.kind.prepare(&params).map_err(|errors| ResolveError::Params { task: self.graph.label(task), errors })
-    }
-
-    /// Checks that every file the campaign declares can be read, so that a missing one is found before anything runs.
-    ///
-    /// # Errors
-    /// [`ResolveError::File`] for the first one, [`ResolveError::Params`] if a task's parameters are wrong.
-    pub fn check_files(&mut self) -> Result<(), ResolveError> {
-        for (_, node) in self.graph.stages() {
-            for task in node.tasks() {
-                let files = self.prepare(task)?.files;
-                if files.is_empty() {
-                    // Whether a stage reads files does not depend on the task; the others are not looked at.
-                    break;
-                }
-                for file in files {
-                    self.file_digest(task, &file)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Digest of a declared file, read once for all tasks.
-    fn file_digest(&mut self, task: TaskId, file: &FileDependency) -> Result<Digest, ResolveError> {
-        let path = self.pipeline.base.join(&file.path);
-        if let Some(digest) = self.files.get(&path) {
-            return Ok(*digest);
-        }
-        let digest = digest_path(&path).map_err(|source| ResolveError::File {
-            task: self.graph.label(task),
-            param: file.param.clone(),
-            path: path.clone(),
-            source,
-        })?;
-        self.files.insert(path, digest);
-        Ok(digest)
     }
 
     /// Seed of a task.
@@ -209,30 +185,26 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn pre_image(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
-        let graph = self.graph;
-        let node = graph.stage(graph.stage_of(task));
+    /// What the key of a task consists of besides its inputs; known before its producers are done.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub fn own_part(&mut self, task: TaskId) -> Result<PreImage, ResolveError> {
+        let prepared = self.prepare(task)?;
+        self.without_inputs(task, &prepared)
+    }
+
+    fn without_inputs(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
+        let node = self.graph.stage(self.graph.stage_of(task));
         let kind = &node.decl.kind;
         let seed = kind.stochastic().then(|| SeedIdentity {
             campaign: self.pipeline.seed,
             stream: node.decl.stream.clone(),
-            coords: graph.coords(task).canonical(),
+            coords: self.graph.coords(task).canonical(),
         });
         let mut files = BTreeMap::new();
         for file in &prepared.files {
             files.insert(file.param.clone(), self.file_digest(task, file)?);
-        }
-        let mut inputs: BTreeMap<String, Vec<SourceIdentity>> = BTreeMap::new();
-        for &id in &node.inputs {
-            let binding = graph.binding(id);
-            let items = self.gather(task, id)?.items.clone();
-            inputs.entry(binding.slot.clone()).or_default().push(SourceIdentity {
-                stage: Arc::clone(&graph.stage(binding.producer).decl.name),
-                artifact: binding.artifact.clone(),
-                file: self.file_names[id.index()].clone(),
-                gathered: self.is_gathered(id),
-                items,
-            });
         }
         Ok(PreImage {
             format: key::FORMAT,
@@ -241,82 +213,25 @@ impl<'a> Resolver<'a> {
             params: prepared.canonical.clone(),
             seed,
             files,
-            inputs,
+            inputs: BTreeMap::new(),
         })
     }
 
-    /// The list of artifacts that `binding` hands to `task`, made once for all tasks that share it.
-    fn gather(&mut self, task: TaskId, binding: BindingId) -> Result<Arc<Gathered>, ResolveError> {
-        let join = self.graph.join_for(binding, task);
-        if let Some(gathered) = self.gathered.get(&join) {
-            return Ok(Arc::clone(gathered));
+    fn pre_image(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
+        let mut image = self.without_inputs(task, prepared)?;
+        let graph = self.graph;
+        for &id in &graph.stage(graph.stage_of(task)).inputs {
+            let binding = graph.binding(id);
+            let items = self.gather(task, id)?.items.clone();
+            image.inputs.entry(binding.slot.clone()).or_default().push(SourceIdentity {
+                stage: Arc::clone(&graph.stage(binding.producer).decl.name),
+                artifact: binding.artifact.clone(),
+                file: self.file_names[id.index()].clone(),
+                gathered: self.is_gathered(id),
+                items,
+            });
         }
-        let name = &self.graph.binding(binding).artifact;
-        let mut items = Vec::with_capacity(self.graph.binding(binding).gathered);
-        for producer in self.graph.producers(join) {
-            let artifact = self.artifact(producer, name).ok_or_else(|| ResolveError::NoArtifact {
-                task: self.graph.label(task),
-                producer: self.graph.label(producer),
-                artifact: name.clone(),
-            })?;
-            items.push(Item::new(&self.graph.coords(producer), artifact));
-        }
-        let gathered =
-            Gathered::new(items).map_err(|source| ResolveError::Encoding { task: self.graph.label(task), source })?;
-        let gathered = Arc::new(gathered);
-        self.gathered.insert(join, Arc::clone(&gathered));
-        Ok(gathered)
-    }
-
-    /// Texts of the gathered lists in a task's key, to be stored beside its pre-image.
-    #[must_use]
-    pub fn listings(&self, task: TaskId) -> Vec<Vec<u8>> {
-        let node = self.graph.stage(self.graph.stage_of(task));
-        let joins = node.inputs.iter().map(|&binding| self.graph.join_for(binding, task));
-        joins.filter_map(|join| self.gathered.get(&join).and_then(|gathered| gathered.listing.clone())).collect()
-    }
-
-    /// Input artifacts of a task whose producers are all done, by slot.
-    ///
-    /// # Errors
-    /// [`ResolveError::NoArtifact`].
-    pub fn inputs(&self, task: TaskId) -> Result<BTreeMap<String, Vec<InputArtifact>>, ResolveError> {
-        let mut inputs: BTreeMap<String, Vec<InputArtifact>> = BTreeMap::new();
-        for &id in &self.graph.stage(self.graph.stage_of(task)).inputs {
-            let binding = self.graph.binding(id);
-            let slot = inputs.entry(binding.slot.clone()).or_default();
-            for producer in self.graph.producers(self.graph.join_for(id, task)) {
-                let content = self.artifact(producer, &binding.artifact).ok_or_else(|| ResolveError::NoArtifact {
-                    task: self.graph.label(task),
-                    producer: self.graph.label(producer),
-                    artifact: binding.artifact.clone(),
-                })?;
-                slot.push(InputArtifact {
-                    stage: Arc::clone(&self.graph.stage(binding.producer).decl.name),
-                    artifact: binding.artifact.clone(),
-                    file_name: self.file_names[id.index()].clone(),
-                    coords: self.graph.coords(producer),
-                    gathered: self.is_gathered(id),
-                    content: content.clone(),
-                });
-            }
-        }
-        Ok(inputs)
-    }
-
-    /// Producers of `task` whose artifact in `slot` is or contains the object `digest`; all producers of the slot if the
-    /// object is inside a folder whose listing cannot be read.
-    #[must_use]
-    pub fn producers_of(&self, task: TaskId, slot: &str, digest: &Digest) -> Vec<TaskId> {
-        let node = self.graph.stage(self.graph.stage_of(task));
-        let bindings = node.inputs.iter().filter(|&&id| self.graph.binding(id).slot == slot);
-        bindings
-            .flat_map(|&id| {
-                let name = &self.graph.binding(id).artifact;
-                let producers = self.graph.producers(self.graph.join_for(id, task));
-                producers.filter(move |&producer| self.artifact(producer, name).is_some_and(|a| a.digest == *digest))
-            })
-            .collect()
+        Ok(image)
     }
 
     /// Whether the slot of `binding` takes several artifacts: of several sources, or over axes only the producer has.
@@ -340,25 +255,4 @@ impl<'a> Resolver<'a> {
         let declared = outputs.into_iter().find(|output| output.name == binding.artifact);
         declared.map_or_else(|| binding.artifact.clone(), |output| output.file_name)
     }
-}
-
-/// Digest of a declared file, or of a folder: of its files' paths and digests.
-fn digest_path(path: &Path) -> std::io::Result<Digest> {
-    if !path.is_dir() {
-        let mut hasher = mctune_cache::Hasher::new();
-        std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-        return Ok(hasher.finalize().into());
-    }
-    let mut names: Vec<_> =
-        std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?.iter().map(std::fs::DirEntry::file_name).collect();
-    names.sort();
-    let mut hasher = mctune_cache::Hasher::new();
-    hasher.update(b"mctune folder");
-    for name in names {
-        let bytes = name.as_encoded_bytes();
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-        hasher.update(digest_path(&path.join(&name))?.as_bytes());
-    }
-    Ok(hasher.finalize().into())
 }

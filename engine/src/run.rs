@@ -1,10 +1,14 @@
 //! The run loop: one owner of the schedule, worker threads that compute, tokio for processes, signals and timers.
 
+mod batches;
+mod ending;
+mod folder;
 mod session;
+mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mctune_cache::{Digest, Store, StoreError};
 use serde::Serialize;
@@ -12,19 +16,42 @@ use tokio::sync::mpsc;
 
 use crate::campaign::Campaign;
 use crate::event::{Failure, Reporter};
+use crate::graph::TaskId;
 use crate::manifest::{Counts, ManifestError, Outcome};
 use crate::resolve::ResolveError;
+use crate::resources::{Resources, TooLarge};
+use crate::stage::Cancel;
 use session::Session;
 
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Cores the run may use.
-    pub jobs: u32,
+    /// What the run may use at once.
+    pub budget: Resources,
+    /// Names of the GPUs, as `CUDA_VISIBLE_DEVICES` names them; as many as the budget has.
+    pub gpus: Vec<String>,
     /// Go on with tasks that do not depend on a failed one.
     pub keep_going: bool,
-    /// Stages asked for by name, for the manifest.
+    /// Stages and tasks asked for by name, for the manifest.
     pub only: Vec<String>,
+    /// Tasks that are computed even if the store has their results.
+    pub forget: Vec<TaskId>,
+    /// Tells running tasks to stop. Whoever keeps a clone can [`Cancel::kill`] them from outside.
+    pub cancel: Cancel,
+}
+
+impl Default for RunOptions {
+    /// One core.
+    fn default() -> Self {
+        Self {
+            budget: Resources::cores(1),
+            gpus: Vec::new(),
+            keep_going: false,
+            only: Vec::new(),
+            forget: Vec::new(),
+            cancel: Cancel::default(),
+        }
+    }
 }
 
 /// A request from outside the run.
@@ -51,7 +78,7 @@ pub struct RunReport {
     pub ran: Vec<String>,
     /// Tasks that failed.
     pub failures: Vec<Failure>,
-    /// Digest over all artifacts, when every task is done.
+    /// Digest over all artifacts, when everything that the campaign is to leave is there.
     pub campaign_digest: Option<Digest>,
     /// Wall-clock seconds.
     pub seconds: f64,
@@ -69,10 +96,16 @@ pub enum RunError {
     /// A task could not be given a key.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// A stage needs more than the run may use.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }
 
 /// How often the store makes what was written durable and looks for what others wrote.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
+
+/// Tasks looked up between two looks at what else happened.
+const RESOLVED_AT_ONCE: usize = 256;
 
 /// Runs every task of a campaign whose result the store lacks.
 ///
@@ -92,30 +125,46 @@ pub async fn run(
     let mut timer = tokio::time::interval(SYNC_EVERY);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        session.resolve_ready()?;
-        while let Some((task, job)) = session.next_job()? {
-            let (campaign, store, reporter) = (Arc::clone(&campaign), Arc::clone(&store), Arc::clone(&reporter));
-            let (sender, cancel, runtime) = (sender.clone(), session.cancel.clone(), tokio::runtime::Handle::current());
-            tokio::task::spawn_blocking(move || {
-                let result = session::execute(&campaign, &store, &*reporter, task, &job, cancel, runtime);
-                // The receiver is gone only if the run itself has failed; the record stands all the same.
-                drop(sender.send((task, job.log, result)));
-            });
+        let more = session.resolve_some(RESOLVED_AT_ONCE)?;
+        while let Some(batch) = session.next_batch()? {
+            let around = worker::Around {
+                campaign: Arc::clone(&campaign),
+                store: Arc::clone(&store),
+                reporter: Arc::clone(&reporter),
+                cancel: options.cancel.clone(),
+                answers: sender.clone(),
+            };
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::spawn_blocking(move || worker::execute(&batch, &around, runtime));
         }
         if session.is_over() {
             break;
         }
+        let resting = session.next_rested();
         tokio::select! {
-            Some((task, log, result)) = answers.recv() => session.answer(task, &log, result),
+            Some(answer) = answers.recv() => {
+                session.answer(answer);
+                while let Ok(answer) = answers.try_recv() {
+                    session.answer(answer);
+                }
+            }
             Some(signal) = signals.recv() => session.signal(signal),
             _ = timer.tick() => {
                 store.sync()?;
                 store.refresh()?;
             }
+            () = at(resting), if resting.is_some() => session.wake_rested(Instant::now()),
+            () = std::future::ready(()), if more => {}
         }
     }
     store.sync()?;
     session.finish()
+}
+
+async fn at(time: Option<Instant>) {
+    if let Some(time) = time {
+        tokio::time::sleep_until(time.into()).await;
+    }
 }
 
 #[cfg(test)]

@@ -1,38 +1,44 @@
 //! The schedule: which task may be looked up, which may start. A pure state machine: events in, starts out.
 //!
 //! ```text
-//!            producers done          no record           cores free
+//!            producers ended         no record          resources free
 //!   Waiting ---------------> Unresolved -------> Queued ------------> Running
-//!      ^                       |  ^                                   |  |  |
-//!      |                record |  | an artifact of it was broken      |  |  | error
-//!      |                       v  |                             done  |  |  v
-//!      |                       Done <---------------------------------+  | Failed --> descendants Blocked
+//!      ^                       |  ^                ^ time             |  |  |
+//!      |                record |  | an artifact    | to rest   failed |  |  | failed for good
+//!      |                       v  | was broken     +---- Resting <----+  |  v
+//!      |                       Done <-----------------------------------+ Failed --> descendants Blocked
 //!      +------------------------- an input was broken ------------------+
 //! ```
+//! A join may tolerate that some of its producers fail; its consumers then wait until all of them have ended, so that what
+//! they see does not depend on who was first.
+//!
 //! It knows no store, no process and no clock; a property test drives it through random graphs.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+mod consequences;
+mod leases;
+mod queue;
 
-use crate::graph::{Graph, TaskId};
+use std::collections::{HashMap, VecDeque};
+
+use crate::graph::{Graph, JoinId, TaskId};
+use crate::resources::Resources;
+use consequences::Losses;
+use leases::Leases;
+use queue::Queue;
 
 /// State of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// A producer is not done.
+    /// A producer has not ended.
     Waiting,
-    /// All producers are done; the key can be computed and looked up.
+    /// All producers have ended; the key can be computed and looked up.
     Unresolved,
-    /// Has to run; waits for cores.
-    Queued {
-        /// Cores it takes.
-        cpus: u32,
-    },
+    /// Has to run; waits for resources.
+    Queued,
     /// Runs.
-    Running {
-        /// Cores it holds.
-        cpus: u32,
-    },
+    Running,
+    /// Failed, and is to be tried again after a while.
+    Resting,
     /// Its artifacts are known.
     Done,
     /// It ended with an error.
@@ -44,57 +50,54 @@ pub enum State {
     },
 }
 
-/// Order in the queue: longest way to the end first, then position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Priority {
-    height: u32,
-    task: Reverse<TaskId>,
-}
-
-/// States of all tasks of a graph, and a budget of cores.
+/// States of all tasks of a graph, and a budget of resources.
 #[derive(Debug)]
 pub struct Schedule<'a> {
     graph: &'a Graph,
     states: Vec<State>,
     /// Joins of each task that are not complete.
     open_joins: Vec<u32>,
-    /// Producers of each join that are not done.
+    /// Producers of each join that have not ended.
     open_producers: Vec<u32>,
+    /// Producers of a join that failed or were blocked, and the task that was to blame for the last.
+    losses: HashMap<JoinId, Losses>,
     unresolved: VecDeque<TaskId>,
-    queue: BinaryHeap<Priority>,
-    budget: u32,
-    free: u32,
-    running: usize,
+    queue: Queue,
+    leases: Leases,
+    resting: usize,
     /// Tasks that are neither done, failed nor blocked.
     unfinished: usize,
+    blocked: Vec<TaskId>,
 }
 
 impl<'a> Schedule<'a> {
-    /// A schedule in which nothing is done yet, with `budget` cores (at least one).
+    /// A schedule in which nothing is done yet. `expected` are the seconds that a task of each stage is expected to take;
+    /// the longest way to the end goes first.
     #[must_use]
-    pub fn new(graph: &'a Graph, budget: u32) -> Self {
-        let budget = budget.max(1);
+    pub fn new(graph: &'a Graph, budget: Resources, expected: &[f64]) -> Self {
         let mut schedule = Self {
             graph,
             states: vec![State::Waiting; graph.task_count()],
             open_joins: vec![0; graph.task_count()],
             open_producers: vec![0; graph.join_count()],
+            losses: HashMap::new(),
             unresolved: VecDeque::new(),
-            queue: BinaryHeap::new(),
-            budget,
-            free: budget,
-            running: 0,
+            queue: Queue::new(graph, budget, expected),
+            leases: Leases::new(budget),
+            resting: 0,
             unfinished: graph.task_count(),
+            blocked: Vec::new(),
         };
+        for (open, join) in schedule.open_producers.iter_mut().zip(graph.joins()) {
+            *open = u32::try_from(graph.producer_count(join)).unwrap_or(u32::MAX);
+        }
         for (_, node) in graph.stages() {
-            let joins = u32::try_from(node.inputs.len()).unwrap_or(u32::MAX);
             for task in node.tasks() {
-                schedule.open_joins[task.index()] = joins;
-                for &binding in &node.inputs {
-                    let gathered = u32::try_from(graph.binding(binding).gathered).unwrap_or(u32::MAX);
-                    schedule.open_producers[graph.join_for(binding, task).index()] = gathered;
-                }
-                if joins == 0 {
+                // A source whose tasks are all excluded here is not waited for.
+                let joins = node.inputs.iter().map(|&binding| graph.join_for(binding, task));
+                let open = joins.filter(|join| schedule.open_producers[join.index()] > 0).count();
+                schedule.open_joins[task.index()] = u32::try_from(open).unwrap_or(u32::MAX);
+                if open == 0 {
                     schedule.make_unresolved(task);
                 }
             }
@@ -117,10 +120,28 @@ impl<'a> Schedule<'a> {
     /// Number of running tasks.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.running
+        self.leases.tasks()
     }
 
-    /// A task whose producers are all done. It must be answered by [`hit`](Self::hit), [`miss`](Self::miss) or
+    /// Number of tasks that wait to be tried again.
+    #[must_use]
+    pub fn resting(&self) -> usize {
+        self.resting
+    }
+
+    /// What a task gets while it runs.
+    #[must_use]
+    pub fn share(&self, task: TaskId) -> Resources {
+        self.queue.demand(self.graph.stage_of(task))
+    }
+
+    /// Tasks that could not run because another failed, since the last call; sorted.
+    pub fn take_blocked(&mut self) -> Vec<TaskId> {
+        self.blocked.sort_unstable();
+        std::mem::take(&mut self.blocked)
+    }
+
+    /// A task whose producers have all ended. It must be answered by [`hit`](Self::hit), [`miss`](Self::miss) or
     /// [`failed`](Self::failed), at once or later.
     pub fn next_unresolved(&mut self) -> Option<TaskId> {
         // A task may have fallen back to `Waiting` while it stood in this list.
@@ -139,75 +160,68 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// An unresolved task has to run, on `cpus` cores (at most the whole budget).
-    pub fn miss(&mut self, task: TaskId, cpus: u32) {
+    /// An unresolved task has to run.
+    pub fn miss(&mut self, task: TaskId) {
         if self.state(task) == State::Unresolved {
-            self.states[task.index()] = State::Queued { cpus: cpus.clamp(1, self.budget) };
-            self.queue.push(self.priority(task));
+            self.enqueue(task);
         }
     }
 
-    /// The next task to start, if the cores it needs are free. A task of high priority that does not fit holds back the
-    /// others: cores fall free within one task's time, and nothing starves.
+    /// The next task to start, if what it needs is free. A task of high priority that does not fit holds back the others
+    /// that take of what it lacks: that falls free within one task's time, and nothing starves.
     pub fn next_start(&mut self) -> Option<TaskId> {
-        while let Some(&Priority { task: Reverse(task), .. }) = self.queue.peek() {
-            let State::Queued { cpus } = self.state(task) else {
-                self.queue.pop();
-                continue;
-            };
-            if cpus > self.free {
-                return None;
-            }
-            self.queue.pop();
-            self.free -= cpus;
-            self.running += 1;
-            self.states[task.index()] = State::Running { cpus };
-            return Some(task);
-        }
-        None
+        let states = &self.states;
+        let is_queued = |task: TaskId| states[task.index()] == State::Queued;
+        let (task, demand) = self.queue.next(self.leases.free(), is_queued)?;
+        self.leases.open(task, demand);
+        self.states[task.index()] = State::Running;
+        Some(task)
     }
 
-    /// Cores that a running task holds.
-    #[must_use]
-    pub fn cpus(&self, task: TaskId) -> u32 {
-        match self.state(task) {
-            State::Running { cpus } | State::Queued { cpus } => cpus,
-            _ => 0,
+    /// Lets a queued task run together with `leader`, which runs already, within what that one takes. Says whether it does.
+    pub fn accompany(&mut self, leader: TaskId, task: TaskId) -> bool {
+        let possible = self.state(leader) == State::Running && self.state(task) == State::Queued;
+        if possible {
+            self.leases.share(leader, task);
+            self.states[task.index()] = State::Running;
         }
+        possible
     }
 
     /// A running task has left its artifacts.
     pub fn finished(&mut self, task: TaskId) {
-        self.release(task);
+        self.leases.close(task);
         self.complete(task);
     }
 
-    /// A task ended with an error (or could not even be resolved). Everything that needs it is blocked; the blocked tasks
-    /// are returned.
-    pub fn failed(&mut self, task: TaskId) -> Vec<TaskId> {
-        self.release(task);
+    /// A task ended with an error (or could not even be resolved). What needs it is blocked, unless it does without.
+    pub fn failed(&mut self, task: TaskId) {
+        self.leases.close(task);
         self.end(task, State::Failed);
-        let mut blocked = Vec::new();
-        let mut open = vec![task];
-        while let Some(parent) = open.pop() {
-            let consumers = &self.graph.stage(self.graph.stage_of(parent)).consumers;
-            for join in consumers.iter().map(|&binding| self.graph.join_from(binding, parent)) {
-                for child in self.graph.consumers(join) {
-                    if matches!(self.state(child), State::Waiting | State::Unresolved | State::Queued { .. }) {
-                        self.end(child, State::Blocked { by: task });
-                        blocked.push(child);
-                        open.push(child);
-                    }
-                }
-            }
-        }
-        blocked.sort_unstable();
-        blocked
+        self.lose(task);
     }
 
-    /// A running task was stopped before its end; it may be started again.
+    /// A running task failed and is to be tried again, once [`rested`](Self::rested) is called.
+    pub fn rest(&mut self, task: TaskId) {
+        self.leases.close(task);
+        self.states[task.index()] = State::Resting;
+        self.resting += 1;
+        if self.open_joins[task.index()] > 0 {
+            self.wake(task);
+        }
+    }
+
+    /// A task that failed has waited long enough to be tried again.
+    pub fn rested(&mut self, task: TaskId) {
+        if self.state(task) == State::Resting {
+            self.resting -= 1;
+            self.enqueue(task);
+        }
+    }
+
+    /// A running task was stopped before its end, or not begun; it may be started again.
     pub fn stopped(&mut self, task: TaskId) {
-        self.release(task);
+        self.leases.close(task);
         self.wait_or_resolve(task);
     }
 
@@ -219,9 +233,9 @@ impl<'a> Schedule<'a> {
     }
 
     /// A running task found artifacts of `producers` missing or damaged: these are computed again, then the task. Returns
-    /// the unresolved and queued tasks that fall back to waiting because they need the same artifacts.
+    /// the unresolved, queued and resting tasks that fall back to waiting because they need the same artifacts.
     pub fn broken(&mut self, task: TaskId, producers: &[TaskId]) -> Vec<TaskId> {
-        self.release(task);
+        self.leases.close(task);
         let mut demoted = Vec::new();
         for &producer in producers {
             self.reopen(producer, &mut demoted);
@@ -230,75 +244,19 @@ impl<'a> Schedule<'a> {
         demoted
     }
 
-    fn reopen(&mut self, producer: TaskId, demoted: &mut Vec<TaskId>) {
-        if self.state(producer) != State::Done {
-            return;
-        }
-        self.unfinished += 1;
-        self.wait_or_resolve(producer);
-        let consumers = &self.graph.stage(self.graph.stage_of(producer)).consumers;
-        for join in consumers.iter().map(|&binding| self.graph.join_from(binding, producer)) {
-            self.open_producers[join.index()] += 1;
-            if self.open_producers[join.index()] > 1 {
-                continue;
-            }
-            for child in self.graph.consumers(join) {
-                self.open_joins[child.index()] += 1;
-                // Done and running consumers have what they needed; the others wait again.
-                if matches!(self.state(child), State::Unresolved | State::Queued { .. }) {
-                    self.states[child.index()] = State::Waiting;
-                    demoted.push(child);
-                }
-            }
-        }
-    }
-
-    fn complete(&mut self, task: TaskId) {
-        self.end(task, State::Done);
-        let graph = self.graph;
-        for &binding in &graph.stage(graph.stage_of(task)).consumers {
-            let join = graph.join_from(binding, task);
-            self.open_producers[join.index()] -= 1;
-            if self.open_producers[join.index()] > 0 {
-                continue;
-            }
-            for child in graph.consumers(join) {
-                self.open_joins[child.index()] -= 1;
-                if self.open_joins[child.index()] == 0 && self.state(child) == State::Waiting {
-                    self.make_unresolved(child);
-                }
-            }
-        }
-    }
-
-    /// A task that has to be looked at again; one of its own producers may be open again by now.
-    fn wait_or_resolve(&mut self, task: TaskId) {
-        if self.open_joins[task.index()] == 0 {
-            self.make_unresolved(task);
-        } else {
-            self.states[task.index()] = State::Waiting;
-        }
-    }
-
     fn make_unresolved(&mut self, task: TaskId) {
         self.states[task.index()] = State::Unresolved;
         self.unresolved.push_back(task);
     }
 
+    fn enqueue(&mut self, task: TaskId) {
+        self.states[task.index()] = State::Queued;
+        self.queue.push(self.graph.stage_of(task), task);
+    }
+
     fn end(&mut self, task: TaskId, state: State) {
         self.states[task.index()] = state;
         self.unfinished -= 1;
-    }
-
-    fn release(&mut self, task: TaskId) {
-        if let State::Running { cpus } = self.state(task) {
-            self.free += cpus;
-            self.running -= 1;
-        }
-    }
-
-    fn priority(&self, task: TaskId) -> Priority {
-        Priority { height: self.graph.stage(self.graph.stage_of(task)).height, task: Reverse(task) }
     }
 }
 

@@ -3,7 +3,10 @@
 //! A task sees its parameters, its inputs, its seed and a place for its outputs, and nothing else: no environment, no
 //! clock, no global generator. That is what makes the action key complete.
 
+mod batch;
+mod cancel;
 mod context;
+mod input;
 mod params;
 mod seed;
 
@@ -14,7 +17,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use context::{Cancel, InputArtifact, Progress, TaskContext, TaskEnvironment};
+pub use batch::{Batch, BatchTask, Batching, Handed, Handout};
+pub use cancel::{Cancel, Watched};
+pub use context::{Progress, TaskContext, TaskEnvironment};
+pub use input::{InputArtifact, MissingInput};
 pub use params::{ParamError, typed};
 pub use seed::Seed;
 
@@ -31,6 +37,8 @@ pub trait Stage: Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// Whether tasks draw random numbers from their seed.
     const STOCHASTIC: bool = false;
+    /// Whether tasks run something outside the program, which may fail today and succeed tomorrow: `retries` are possible.
+    const EXTERNAL: bool = false;
 
     /// Input slots.
     fn slots(&self) -> Slots {
@@ -55,6 +63,24 @@ pub trait Stage: Send + Sync + 'static {
     /// # Errors
     /// [`StageError`]; nothing of a failed task becomes visible.
     fn run(&self, params: &Self::Params, context: &mut TaskContext<'_>) -> Result<(), StageError>;
+
+    /// Which tasks may be computed in one call of [`run_batch`](Self::run_batch), where there is something to gain.
+    fn batching(&self) -> Option<Batching> {
+        None
+    }
+
+    /// Computes several tasks. Each must leave the same bytes as [`run`](Self::run) would.
+    ///
+    /// # Errors
+    /// [`StageError`] if the batch as such cannot be computed; its unfinished tasks are then run one by one, so that each
+    /// fails or succeeds alone. The failure of one task is told to [`Batch::end`].
+    fn run_batch(&self, batch: &mut Batch<'_, '_, Self::Params>) -> Result<(), StageError> {
+        while let Some(mut task) = batch.next() {
+            let result = self.run(&task.params, &mut task.context);
+            batch.end(task, result);
+        }
+        Ok(())
+    }
 }
 
 /// What an artifact contains, so that a slot can refuse the wrong thing before anything runs.

@@ -10,10 +10,13 @@ use mctune_engine::graph::TaskId;
 use mctune_engine::plan::{self, Status};
 use mctune_engine::record::TaskRecord;
 use mctune_engine::resolve::Resolver;
+use mctune_engine::stage::Output;
+use mctune_stages::SAMPLE;
+use mctune_stages::sample::Sample;
 use serde_json::json;
 
-use super::{say, say_json};
-use crate::args::GetArgs;
+use super::{say, say_json, simulate};
+use crate::args::{GetArgs, SampleForm};
 use crate::exit::{Code, NotFound, Usage};
 use crate::place;
 
@@ -38,7 +41,10 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
         );
     };
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(&output.file_name));
-    copy_out(store, content, &target)?;
+    match args.form {
+        SampleForm::Counts => copy_out(store, content, &target)?,
+        SampleForm::Events => events_out(store, output, content, &target)?,
+    }
     if args.campaign.json {
         say_json(&json!({"path": target, "artifact": content}))?;
     } else {
@@ -49,13 +55,23 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
 
 /// The record of a task, which must be done.
 pub(crate) fn finished(campaign: &Campaign, store: &Store, task: TaskId) -> anyhow::Result<TaskRecord> {
-    let plan = plan::plan(campaign, store, &place::history(store, campaign))?;
+    let plan = plan::plan(campaign, store)?;
     let label = campaign.graph.label(task);
     let record = match plan.status(task) {
         Status::Hit { key } => Resolver::new(&campaign.pipeline, &campaign.graph, store).hit(key),
         Status::Run { .. } | Status::Waits { .. } => None,
     };
     Ok(record.ok_or_else(|| NotFound(format!("task {label} has no result yet; `mctune run` computes it")))?)
+}
+
+/// Writes a sample entry by entry.
+fn events_out(store: &Store, output: &Output, content: &Artifact, target: &Path) -> anyhow::Result<()> {
+    if output.artifact_type != SAMPLE {
+        return Err(Usage(format!("artifact `{}` is no sample: only samples have events", output.name)).into());
+    }
+    simulate::refuse_existing(target)?;
+    let bytes = store.read(&content.digest).context("if the store is damaged, `mctune run` repairs it")?;
+    simulate::write_as(&Sample::from_parquet(&bytes)?, target, SampleForm::Events)
 }
 
 /// Writes an artifact to a path that does not exist yet.
@@ -73,7 +89,7 @@ fn copy_out(store: &Store, content: &Artifact, target: &Path) -> anyhow::Result<
 }
 
 /// `stage[kB=6.5].artifact` into task and artifact; a point inside the brackets is no separator.
-fn split(text: &str) -> (&str, Option<&str>) {
+pub(crate) fn split(text: &str) -> (&str, Option<&str>) {
     let after = text.rfind(']').map_or(0, |at| at + 1);
     match text[after..].find('.') {
         Some(dot) => (&text[..after + dot], Some(&text[after + dot + 1..])),

@@ -3,7 +3,7 @@
 use mctune_cache::Store;
 use mctune_engine::campaign::Campaign;
 use mctune_engine::graph::TaskId;
-use mctune_engine::plan::{self, Status};
+use mctune_engine::plan::{self, Planned, Status};
 use mctune_engine::record::{self, Lookup};
 use serde_json::{Value, json};
 
@@ -25,9 +25,13 @@ pub(crate) fn ls(args: &LsArgs) -> anyhow::Result<Code> {
     let tasks = campaign.select(selection)?;
     let reading = place::store_to_read(&args.campaign)?;
     let store = &reading.store;
-    let plan = plan::plan(&campaign, store, &place::history(store, &campaign))?;
+    let mut plan = plan::plan(&campaign, store)?;
+    let history = place::history(store, &campaign);
     if args.campaign.json {
-        let rows: Vec<_> = tasks.iter().map(|&task| task_value(&campaign, store, task, plan.status(task))).collect();
+        let rows = tasks
+            .iter()
+            .map(|&task| Ok(task_value(&campaign, store, task, &plan.planned(task, &history)?)))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         say_json(&rows)?;
     } else {
         let rows: Vec<_> =
@@ -43,8 +47,7 @@ pub(crate) fn stage_table(campaign: &Campaign) -> String {
         .graph
         .stages()
         .map(|(_, node)| {
-            let axes: Vec<_> =
-                node.axes.iter().map(|(name, elements)| format!("{name} ({})", elements.len())).collect();
+            let axes: Vec<_> = node.axes.iter().map(|(name, axis)| format!("{name} ({})", axis.len())).collect();
             vec![
                 node.name().to_owned(),
                 node.decl.kind.name().to_owned(),
@@ -62,7 +65,7 @@ pub(crate) fn stage_values(campaign: &Campaign) -> Vec<Value> {
     let stages = campaign.graph.stages();
     stages
         .map(|(_, node)| {
-            let axes: Vec<_> = node.axes.iter().map(|(name, elements)| json!({"axis": name, "length": elements.len()})).collect();
+            let axes: Vec<_> = node.axes.iter().map(|(name, axis)| json!({"axis": name, "length": axis.len()})).collect();
             json!({"stage": node.name(), "kind": node.decl.kind.name(), "tasks": node.len(), "over": axes, "takes": inputs(campaign, node)})
         })
         .collect()
@@ -103,9 +106,9 @@ fn task_rows(campaign: &Campaign, store: &Store, task: TaskId, status: &Status) 
         .collect()
 }
 
-fn task_value(campaign: &Campaign, store: &Store, task: TaskId, status: &Status) -> Value {
+fn task_value(campaign: &Campaign, store: &Store, task: TaskId, status: &Planned) -> Value {
     let record = match status {
-        Status::Hit { key } => match record::look_up(store, key) {
+        Planned::Hit { key } => match record::look_up(store, key) {
             Lookup::Hit(record) => Some(record),
             Lookup::Lost { .. } | Lookup::Unknown => None,
         },

@@ -1,99 +1,116 @@
 //! `mctune plan`.
 
+mod comparison;
+
 use mctune_engine::campaign::Campaign;
 use mctune_engine::coords::plain;
 use mctune_engine::explain::Change;
-use mctune_engine::plan::{self, Plan, Reason, Status};
-use serde_json::json;
+use mctune_engine::graph::StageNode;
+use mctune_engine::manifest::History;
+use mctune_engine::plan::{self, Plan, Planned, Reason, Status};
+use serde_json::{Value, json};
 
 use super::{say, say_json};
 use crate::args::PlanArgs;
 use crate::exit::Code;
 use crate::{place, table};
 
+/// Tasks of a stage whose reasons are looked for to fill the table.
+const REASONS: usize = 100;
+
 pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<Code> {
     let campaign = place::campaign(&args.campaign, &args.only)?;
     let reading = place::store_to_read(&args.campaign)?;
     let store = &reading.store;
     let history = place::history(store, &campaign);
-    let plan = plan::plan(&campaign, store, &history)?;
+    let mut plan = plan::plan(&campaign, store)?;
+    let diff = match &args.diff {
+        None => None,
+        Some(run) => Some(comparison::compare(&campaign, store, &mut plan, &history, run)?),
+    };
+    let up_to_date = plan.is_up_to_date();
     if args.campaign.json {
-        let tasks: Vec<_> = campaign
-            .graph
-            .tasks()
-            .map(|task| json!({"task": campaign.graph.label(task), "plan": plan.status(task)}))
-            .collect();
-        say_json(&json!({"up_to_date": plan.is_up_to_date(), "tasks": tasks}))?;
-    } else {
-        say(&by_stage(&campaign, &plan));
-        if args.tasks {
-            say(&by_task(&campaign, &plan));
+        let mut value = json!({"up_to_date": up_to_date});
+        match diff {
+            Some(diff) => value["diff"] = serde_json::to_value(diff)?,
+            None => value["tasks"] = tasks(&campaign, &mut plan, &history)?,
         }
-        if plan.is_up_to_date() {
+        say_json(&value)?;
+    } else {
+        match diff {
+            Some(diff) => say(&comparison::render(&diff)),
+            None => say(&by_stage(&campaign, &mut plan, &history)?),
+        }
+        if args.tasks {
+            say(&by_task(&campaign, &mut plan, &history)?);
+        }
+        if up_to_date {
             say("nothing to do\n");
         }
     }
-    Ok(if plan.is_up_to_date() { Code::Done } else { Code::WorkToDo })
+    Ok(if up_to_date { Code::Done } else { Code::WorkToDo })
 }
 
-fn by_stage(campaign: &Campaign, plan: &Plan) -> String {
+fn tasks(campaign: &Campaign, plan: &mut Plan<'_>, history: &History) -> anyhow::Result<Value> {
+    let value = |task| Ok(json!({"task": campaign.graph.label(task), "plan": plan.planned(task, history)?}));
+    campaign.graph.tasks().map(value).collect()
+}
+
+fn by_stage(campaign: &Campaign, plan: &mut Plan<'_>, history: &History) -> anyhow::Result<String> {
     let mut rows = Vec::new();
     for (_, stage) in campaign.graph.stages() {
-        let (mut hit, mut run, mut waits) = (0_usize, 0_usize, 0_usize);
-        let mut causes: Vec<(String, usize)> = Vec::new();
-        for task in stage.tasks() {
-            let cause = match plan.status(task) {
-                Status::Hit { .. } => {
-                    hit += 1;
-                    continue;
-                }
-                Status::Run { reason, .. } => {
-                    run += 1;
-                    describe(reason)
-                }
-                Status::Waits { on_task, .. } => {
-                    waits += 1;
-                    format!("waits for {}", on_task.split('[').next().unwrap_or_default())
-                }
-            };
-            match causes.iter_mut().find(|(known, _)| *known == cause) {
-                Some((_, count)) => *count += 1,
-                None => causes.push((cause, 1)),
-            }
-        }
-        causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let mut why = causes
-            .iter()
-            .take(2)
-            .map(|(cause, count)| if causes.len() > 1 { format!("{cause} ({count})") } else { cause.clone() })
-            .collect::<Vec<_>>()
-            .join("; ");
-        if causes.len() > 2 {
-            why.push_str(&format!("; {} other reasons", causes.len() - 2));
-        }
+        let tally = plan.tally(stage);
         rows.push(vec![
             stage.name().to_owned(),
             stage.len().to_string(),
-            hit.to_string(),
-            run.to_string(),
-            waits.to_string(),
-            why,
+            tally.hit.to_string(),
+            tally.run.to_string(),
+            tally.waits.to_string(),
+            why(campaign, plan, history, stage)?,
         ]);
     }
-    table::render(&["stage", "tasks", "hit", "run", "waits", "why"], &rows, &[1, 2, 3, 4])
+    Ok(table::render(&["stage", "tasks", "hit", "run", "waits", "why"], &rows, &[1, 2, 3, 4]))
 }
 
-fn by_task(campaign: &Campaign, plan: &Plan) -> String {
+/// The reasons of a stage's tasks in a few words, the most frequent first.
+fn why(campaign: &Campaign, plan: &mut Plan<'_>, history: &History, stage: &StageNode) -> anyhow::Result<String> {
+    let open: Vec<_> = stage.tasks().filter(|&task| !plan.status(task).is_hit()).collect();
+    let mut causes: Vec<(String, usize)> = Vec::new();
+    for &task in open.iter().take(REASONS) {
+        let cause = match *plan.status(task) {
+            Status::Waits { on } => format!("waits for {}", campaign.graph.stage(campaign.graph.stage_of(on)).name()),
+            _ => describe(&plan.reason(task, history)?),
+        };
+        match causes.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, count)) => *count += 1,
+            None => causes.push((cause, 1)),
+        }
+    }
+    causes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counted = causes.len() > 1 && open.len() <= REASONS;
+    let shown = causes.iter().take(2);
+    let mut why: Vec<String> =
+        shown.map(|(cause, count)| if counted { format!("{cause} ({count})") } else { cause.clone() }).collect();
+    if causes.len() > 2 {
+        why.push(format!("{} other reasons", causes.len() - 2));
+    }
+    if causes.len() > 1 && !counted {
+        why.push("...".to_owned());
+    }
+    Ok(why.join("; "))
+}
+
+fn by_task(campaign: &Campaign, plan: &mut Plan<'_>, history: &History) -> anyhow::Result<String> {
     let mut text = String::from("\n");
     for task in campaign.graph.tasks() {
-        let line = match plan.status(task) {
-            Status::Hit { .. } => continue,
-            Status::Run { reason, .. } => format!("run    {}: {}\n", campaign.graph.label(task), describe(reason)),
-            Status::Waits { on_task, .. } => format!("waits  {}: for {on_task}\n", campaign.graph.label(task)),
+        let line = match plan.planned(task, history)? {
+            Planned::Hit { .. } => continue,
+            Planned::Run { reason, .. } => format!("run    {}: {}\n", campaign.graph.label(task), describe(&reason)),
+            Planned::Waits { on_task } => format!("waits  {}: for {on_task}\n", campaign.graph.label(task)),
         };
         text.push_str(&line);
     }
-    text
+    Ok(text)
 }
 
 /// Why a task runs, in a few words.
@@ -120,11 +137,12 @@ pub(crate) fn describe(reason: &Reason) -> String {
 
 /// `params.events 100 -> 200`.
 pub(crate) fn describe_change(change: &Change) -> String {
-    let side = |value: &Option<serde_json::Value>| value.as_ref().map_or("-".to_owned(), brief);
-    format!("{} {} -> {}", change.path, side(&change.from), side(&change.to))
+    format!("{} {} -> {}", change.path, side(change.from.as_ref()), side(change.to.as_ref()))
 }
 
-fn brief(value: &serde_json::Value) -> String {
+/// One side of a change: `-` for nothing, long texts and digests shortened.
+pub(crate) fn side(value: Option<&Value>) -> String {
+    let Some(value) = value else { return "-".to_owned() };
     let text = plain(value);
     let is_digest = text.len() >= 64 && text.chars().rev().take(64).all(|c| c.is_ascii_hexdigit());
     match () {

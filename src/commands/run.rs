@@ -5,33 +5,54 @@ use std::sync::Arc;
 use mctune_engine::campaign::Campaign;
 use mctune_engine::event::{Failure, Reporter, Silent};
 use mctune_engine::manifest::Outcome;
+use mctune_engine::pace;
+use mctune_engine::resources::Resources;
 use mctune_engine::run::{self, RunOptions, RunReport, Signal};
+use mctune_engine::stage::Cancel;
 use tokio::sync::mpsc;
 
 use super::{note, report, say, say_json};
 use crate::args::{CampaignArgs, ProgressStyle, RunArgs};
-use crate::exit::Code;
-use crate::progress::{Live, Plain, estimate::Estimate};
-use crate::{place, table};
+use crate::exit::{Code, Usage};
+use crate::progress::{Live, Plain, Timeline, estimate::Estimate};
+use crate::{machine, place, table};
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Code> {
-    let campaign = Arc::new(place::campaign(&args.campaign, &args.only)?);
+    let wanted = [&args.only[..], &args.until[..]].concat();
+    if let Some(task) = args.until.iter().find(|name| name.contains('[')) {
+        return Err(Usage(format!("--until takes a stage; for the task `{task}` use --only")).into());
+    }
+    let campaign = Arc::new(place::campaign(&args.campaign, &wanted)?);
     for warning in &campaign.pipeline.warnings {
         note(&warning.to_string());
     }
+    let budget = machine::budget(&args.budget)?;
+    let forget = place::tasks(&campaign, &args.forget)?;
     let store = Arc::new(place::store(&args.campaign)?);
-    let jobs = args.jobs.unwrap_or_else(all_cores);
-    let reporter = reporter(args.progress, &campaign, &store, jobs);
-    let options = RunOptions { jobs, keep_going: args.keep_going, only: args.only.clone() };
+    let mut reporter = reporter(args.progress, &campaign, &store, budget.resources);
+    if let Some(path) = &args.timeline {
+        let timeline = Timeline::new(path, Arc::clone(&campaign), reporter)
+            .map_err(|error| Usage(format!("cannot create {}: {error}", path.display())))?;
+        reporter = Arc::new(timeline);
+    }
+    let cancel = Cancel::default();
+    let options = RunOptions {
+        budget: budget.resources,
+        gpus: budget.gpus,
+        keep_going: args.keep_going,
+        only: wanted,
+        forget,
+        cancel: cancel.clone(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // One thread for each task that can run at once; tasks that hold several cores make their own.
-        .max_blocking_threads(jobs as usize + 2)
+        .max_blocking_threads(budget.resources.cpus as usize + 2)
         .enable_all()
         .build()?;
     let result = runtime.block_on(async {
         let (sender, signals) = mpsc::unbounded_channel();
-        tokio::spawn(forward_signals(sender));
+        tokio::spawn(forward_signals(sender, cancel));
         run::run(Arc::clone(&campaign), Arc::clone(&store), options, signals, reporter).await
     })?;
     let page = match result.outcome {
@@ -58,18 +79,14 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Code> {
     })
 }
 
-fn all_cores() -> u32 {
-    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
-}
-
 fn reporter(
     style: ProgressStyle,
     campaign: &Arc<Campaign>,
     store: &mctune_cache::Store,
-    jobs: u32,
+    budget: Resources,
 ) -> Arc<dyn Reporter> {
     use std::io::IsTerminal as _;
-    let estimate = || Estimate::new(campaign, store, &place::history(store, campaign), jobs);
+    let estimate = || Estimate::new(campaign, &pace::read(&store.runs_dir(), &campaign.pipeline.name), budget);
     match style {
         ProgressStyle::None => Arc::new(Silent),
         ProgressStyle::Plain => Arc::new(Plain::new(Arc::clone(campaign), estimate())),
@@ -79,9 +96,9 @@ fn reporter(
     }
 }
 
-/// Ctrl-C asks, SIGTERM (a batch system, a shutdown) insists. A third Ctrl-C ends the process where it stands: what was
-/// finished is in the store, and the next run goes on from there.
-async fn forward_signals(sender: mpsc::UnboundedSender<Signal>) {
+/// Ctrl-C asks, SIGTERM (a batch system, a shutdown) insists. A third Ctrl-C kills the programs that run and ends the
+/// process where it stands: what was finished is in the store, and the next run goes on from there.
+async fn forward_signals(sender: mpsc::UnboundedSender<Signal>, cancel: Cancel) {
     let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
     let mut interrupts = 0;
     loop {
@@ -89,6 +106,7 @@ async fn forward_signals(sender: mpsc::UnboundedSender<Signal>) {
             Ok(()) = tokio::signal::ctrl_c() => {
                 interrupts += 1;
                 if interrupts > 2 {
+                    cancel.kill();
                     std::process::exit(130);
                 }
                 Signal::Interrupt
@@ -124,7 +142,9 @@ fn summary(report: &RunReport) -> String {
 }
 
 fn describe(failure: &Failure, args: &CampaignArgs) -> String {
-    let mut text = format!("error: task {} failed: {}\n", failure.task, failure.error);
+    let severity = if failure.tolerated { "warning" } else { "error" };
+    let tries = if failure.attempts > 1 { format!(" {} times", failure.attempts) } else { String::new() };
+    let mut text = format!("{severity}: task {} failed{tries}: {}\n", failure.task, failure.error);
     if let Some(hint) = &failure.hint {
         text.push_str(&format!("  help: {hint}\n"));
     }
@@ -137,8 +157,8 @@ fn describe(failure: &Failure, args: &CampaignArgs) -> String {
     if failure.blocked > 0 {
         text.push_str(&format!("  {} tasks cannot run because of it\n", failure.blocked));
     }
-    let stage = failure.task.split('[').next().unwrap_or_default();
-    text.push_str(&format!("  again: mctune run {}{} --only {stage}\n", args.pipeline.display(), choices(args)));
+    let pipeline = args.pipeline.display();
+    text.push_str(&format!("  again: mctune run {pipeline}{} --only '{}'\n", choices(args), failure.task));
     text
 }
 

@@ -1,21 +1,16 @@
 //! How long a run will still take.
 //!
-//! The mean duration of a stage's tasks comes from this run as soon as one has ended, before that from the records of
-//! earlier runs. Work left = sum over stages of (tasks left x mean), shared among the cores; a stage that nobody has ever
+//! The mean duration of a stage's tasks comes from this run as soon as one has ended, before that from earlier runs. Work left = sum over stages of (tasks left x mean), shared among the cores; a stage that nobody has ever
 //! run makes the estimate a lower bound.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
-use mctune_cache::Store;
 use mctune_engine::campaign::Campaign;
 use mctune_engine::event::Event;
 use mctune_engine::graph::TaskId;
-use mctune_engine::manifest::History;
-use mctune_engine::record::{self, Lookup};
-
-/// Tasks looked at per stage for the durations of earlier runs.
-const SAMPLE: usize = 5;
+use mctune_engine::pace::Paces;
+use mctune_engine::resources::Resources;
 
 /// Estimate of the time left.
 #[derive(Debug)]
@@ -48,22 +43,13 @@ impl StageTimes {
 }
 
 impl Estimate {
-    pub(crate) fn new(campaign: &Campaign, store: &Store, history: &History, jobs: u32) -> Self {
-        let stages = campaign.graph.stages().map(|(_, node)| {
-            let records = node.tasks().take(SAMPLE).filter_map(|task| {
-                let (key, _) = history.last_key(&campaign.graph.label(task))?;
-                match record::look_up(store, &key) {
-                    Lookup::Hit(record) => Some(record.seconds),
-                    Lookup::Lost { .. } | Lookup::Unknown => None,
-                }
-            });
-            let seconds: Vec<f64> = records.collect();
-            #[expect(clippy::cast_precision_loss, reason = "a handful of tasks")]
-            let earlier = (!seconds.is_empty()).then(|| seconds.iter().sum::<f64>() / seconds.len() as f64);
-            let cpus = f64::from(node.decl.cpus.min(jobs));
+    pub(crate) fn new(campaign: &Campaign, paces: &Paces, budget: Resources) -> Self {
+        let graph = &campaign.graph;
+        let stages = graph.stages().zip(paces.of(graph)).map(|((_, node), earlier)| {
+            let cpus = f64::from(node.decl.resources.within(budget).cpus);
             StageTimes { left: node.len(), cpus, earlier, ..StageTimes::default() }
         });
-        Self { stages: stages.collect(), running: HashMap::new(), jobs: f64::from(jobs) }
+        Self { stages: stages.collect(), running: HashMap::new(), jobs: f64::from(budget.cpus) }
     }
 
     /// Takes note of an event.
@@ -84,8 +70,14 @@ impl Estimate {
                 times.sum += seconds;
                 times.count += 1;
             }
-            Event::Broken { task, .. } => drop(self.running.remove(task)),
-            Event::Failed(_) | Event::Began { .. } | Event::Draining { .. } | Event::Stopping => {}
+            Event::Broken { task, .. } | Event::Retrying { task, .. } | Event::Stopped { task } => {
+                self.running.remove(task);
+            }
+            Event::Failed { task, .. } => {
+                self.running.remove(task);
+                self.one_less(stage(*task));
+            }
+            Event::Began { .. } | Event::Draining { .. } | Event::Stopping => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Decays per second and core of every shipped source: `cargo run -p mctune-stages --example generator_speed`.
+//! Decays per second and core of every shipped source, and how fast a sample is read back: `cargo run -p mctune-stages --example generator_speed`.
 //! Optional arguments: million decays per source (default 2), then names of sources.
 #![expect(clippy::print_stdout, reason = "an example reports to its user")]
 
@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use mctune_engine::stage::{Cancel, Seed};
 use mctune_stages::generate::{Constants, GenerateParams, Generator, Point, Request, shipped_names};
+use mctune_stages::sample::{Sample, Spectrum};
 
 const POINT: Point = Point { kb: 15.45, fc: 0.525, yield_per_mev: 10_100.0 };
 const REPETITIONS: u64 = 3;
@@ -28,6 +29,30 @@ fn main() -> Result<()> {
         let events = (1e6 * millions) as u64;
         println!("{name:>6} {:6.2} M decays/s", 1e-6 * events as f64 / best(&generator, &name, events)?);
     }
+    for decays in [10_000, 1_000_000] {
+        reading(&generator, decays)?;
+    }
+    Ok(())
+}
+
+/// Reads a sample of the study's five sources from Parquet, many times over.
+fn reading(generator: &Generator, decays: u64) -> Result<()> {
+    let names = ["Cs137", "K40", "Co60", "AmBe", "AmC"].map(str::to_owned);
+    let sample = sample(generator, &names, decays, 1)?;
+    let bytes = sample.to_parquet()?;
+    let entries: u64 = sample.spectra.iter().map(Spectrum::total).sum();
+    let many = 300;
+    let start = clock();
+    for _ in 0..many {
+        assert_eq!(Sample::from_parquet(&bytes)?.spectra.len(), names.len());
+    }
+    let each = (clock() - start) / f64::from(many);
+    println!(
+        "reading {entries} entries of five sources ({} bytes): {:.3} ms, {:.0} M entries/s",
+        bytes.len(),
+        1e3 * each,
+        1e-6 * entries as f64 / each
+    );
     Ok(())
 }
 
@@ -40,14 +65,19 @@ fn best(generator: &Generator, source: &str, events: u64) -> Result<f64> {
 }
 
 fn seconds(generator: &Generator, source: &str, events: u64, seed: u64) -> Result<f64> {
+    let start = clock();
+    sample(generator, &[source.to_owned()], events, seed)?;
+    Ok(clock() - start)
+}
+
+fn sample(generator: &Generator, sources: &[String], events: u64, seed: u64) -> Result<Sample> {
     let params = GenerateParams {
-        sources: vec![source.to_owned()],
+        sources: sources.to_vec(),
         point: POINT,
         events,
         constants: Constants::default(),
         define: std::collections::BTreeMap::new(),
     };
-    let start = clock();
     let request = Request {
         params: &params,
         seed: Seed::from_number(seed),
@@ -55,8 +85,7 @@ fn seconds(generator: &Generator, source: &str, events: u64, seed: u64) -> Resul
         cancel: &Cancel::default(),
         on_progress: &|_| (),
     };
-    generator.sample(&request)?;
-    Ok(clock() - start)
+    Ok(generator.sample(&request)?)
 }
 
 /// Seconds this thread has spent computing, where the system tells (Linux); else seconds on the clock. On a busy

@@ -4,7 +4,6 @@
 
 pub mod goodness;
 pub mod likelihood;
-pub mod matrix;
 pub mod minuit;
 pub mod objective;
 pub mod result;
@@ -14,10 +13,11 @@ pub(crate) mod toy;
 
 use std::collections::BTreeMap;
 
-use mctune_engine::stage::{Arity, Output, ParamError, Slot, Slots, Stage, StageError, TaskContext};
+use mctune_engine::stage::{Arity, Batch, Batching, Output, ParamError, Slot, Slots, Stage, StageError, TaskContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::density::{BinnedDensity, Density};
 use crate::sample::Sample;
 use crate::{FIT, MODEL, SAMPLE, model};
 
@@ -132,25 +132,51 @@ impl Stage for Fit {
     }
 
     fn run(&self, params: &FitParams, context: &mut TaskContext<'_>) -> Result<(), StageError> {
-        let model_input = context.input("model")?;
-        let member = |name: &str| {
-            let missing = || StageError::failed(format!("the model of stage `{}` has no {name}", model_input.stage));
-            context.read_member(model_input, name)?.ok_or_else(missing)
-        };
-        let model = model::load(&member("model.safetensors")?, &member("model.json")?)
-            .map_err(|error| StageError::failed(format!("the model of stage `{}`: {error}", model_input.stage)))?;
-        let data_input = context.input("data")?;
-        let from = format!("{} of stage `{}`", data_input.file_name, data_input.stage);
-        let sample = Sample::from_parquet(&context.read(data_input)?)
-            .map_err(|error| StageError::failed(format!("{from}: {error}")))?;
-        let result = fit(&*model, &sample, params).map_err(|error| match error.hint() {
-            Some(hint) => StageError::with_hint(format!("{from}: {error}"), hint),
-            None => StageError::failed(format!("{from}: {error}")),
-        })?;
-        context.log(&result.line());
-        let mut json = serde_json::to_vec_pretty(&result)
-            .map_err(|error| StageError::failed(format!("the result cannot be written down: {error}")))?;
-        json.push(b'\n');
-        context.write("fit", &json)
+        let model = load_model(context)?;
+        fit_data(&*model, params, context)
     }
+
+    fn batching(&self) -> Option<Batching> {
+        Some(Batching { most: 256, shared: &["model"] })
+    }
+
+    fn run_batch(&self, batch: &mut Batch<'_, '_, FitParams>) -> Result<(), StageError> {
+        // The tasks of a batch share the model: it is loaded with the first.
+        let mut loaded: Option<Box<dyn Density>> = None;
+        while let Some(task) = batch.next() {
+            let model = match loaded.take() {
+                Some(model) => loaded.insert(model),
+                None => loaded.insert(load_model(&task.context)?),
+            };
+            let result = task.context.check_cancelled().and_then(|()| fit_data(&**model, &task.params, &task.context));
+            batch.end(task, result);
+        }
+        Ok(())
+    }
+}
+
+fn load_model(context: &TaskContext<'_>) -> Result<Box<dyn Density>, StageError> {
+    let input = context.input("model")?;
+    let member = |name: &str| {
+        let missing = || StageError::failed(format!("the model of stage `{}` has no {name}", input.stage));
+        context.read_member(input, name)?.ok_or_else(missing)
+    };
+    model::load(&member(model::TENSORS)?, &member(model::DESCRIPTION)?)
+        .map_err(|error| StageError::failed(format!("the model of stage `{}`: {error}", input.stage)))
+}
+
+fn fit_data(model: &dyn BinnedDensity, params: &FitParams, context: &TaskContext<'_>) -> Result<(), StageError> {
+    let input = context.input("data")?;
+    let from = format!("{} of stage `{}`", input.file_name, input.stage);
+    let sample =
+        Sample::from_parquet(&context.read(input)?).map_err(|error| StageError::failed(format!("{from}: {error}")))?;
+    let result = fit(model, &sample, params).map_err(|error| match error.hint() {
+        Some(hint) => StageError::with_hint(format!("{from}: {error}"), hint),
+        None => StageError::failed(format!("{from}: {error}")),
+    })?;
+    context.log(&result.line());
+    let mut json = serde_json::to_vec_pretty(&result)
+        .map_err(|error| StageError::failed(format!("the result cannot be written down: {error}")))?;
+    json.push(b'\n');
+    context.write("fit", &json)
 }

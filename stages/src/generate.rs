@@ -76,7 +76,7 @@ pub struct Point {
 }
 
 /// Largest number of decays per source in one task.
-const MOST_EVENTS: u64 = 10_000_000_000;
+pub(crate) const MOST_EVENTS: u64 = 10_000_000_000;
 
 impl Point {
     /// (name, value, lowest, highest) of every coordinate.
@@ -91,7 +91,7 @@ impl Point {
     }
 
     /// What is wrong with the point: coordinate and message.
-    fn faults(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn faults(&self) -> Vec<(&'static str, String)> {
         let outside = |&(_, value, low, high): &(_, f64, f64, f64)| !(low..=high).contains(&value);
         let fault = |(name, value, low, high)| (name, format!("{value} lies outside {low} to {high}"));
         self.coordinates().into_iter().filter(outside).map(fault).collect()

@@ -10,6 +10,7 @@ pub mod generate;
 pub mod import;
 pub mod model;
 pub mod report;
+pub mod response;
 pub mod sample;
 pub mod summarize;
 pub mod train;
@@ -17,6 +18,7 @@ pub mod train;
 use mctune_engine::command::Command;
 use mctune_engine::registry::Registry;
 use mctune_engine::stage::ArtifactType;
+use mctune_engine::text::{Concat, Write};
 
 /// Spectra of photo-electron numbers per source (`sample.parquet`).
 pub const SAMPLE: ArtifactType = ArtifactType("sample");
@@ -32,6 +34,8 @@ pub const FIT: ArtifactType = ArtifactType("fit");
 pub const SUMMARY: ArtifactType = ArtifactType("summary");
 /// A self-contained HTML page (`report.html`).
 pub const PAGE: ArtifactType = ArtifactType("page");
+/// Response to photons of known energies: a folder with `response.json` and `response.csv`.
+pub const RESPONSE: ArtifactType = ArtifactType("response");
 /// Figures of a page: a folder of SVG files, each with its data as CSV.
 pub const FIGURES: ArtifactType = ArtifactType("figures");
 
@@ -40,10 +44,13 @@ pub const FIGURES: ArtifactType = ArtifactType("figures");
 pub fn registry() -> Registry {
     Registry::new()
         .with(Command)
+        .with(Concat)
+        .with(Write)
         .with(fit::Fit)
         .with(generate::Generate::default())
         .with(import::Import)
         .with(report::Report)
+        .with(response::Response::default())
         .with(summarize::Summarize)
         .with(train::Train)
 }

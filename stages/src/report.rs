@@ -3,15 +3,19 @@
 //! What the page shows follows from the inputs alone: no times, hosts or campaign digest. Those belong to a run and are
 //! joined by [`insert_run_facts`] when the page is written out.
 
+pub mod bias;
 pub mod compose;
 pub mod content;
+pub mod exposure;
 pub mod fits;
 pub mod histogram;
 mod inputs;
 pub mod labels;
+pub mod learned;
 pub mod page;
 pub mod pulls;
 pub mod recovery;
+pub mod response;
 pub mod single;
 pub mod spectra;
 pub mod statistics;
@@ -24,8 +28,9 @@ use mctune_engine::stage::{Arity, Output, ParamError, Slot, Slots, Stage, StageE
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, SAMPLE, SUMMARY};
+use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, RESPONSE, SAMPLE, SUMMARY};
 use compose::Options;
+use exposure::Published;
 use labels::Labels;
 use page::Page;
 
@@ -49,6 +54,13 @@ pub struct ReportParams {
     /// Most rows of a table of fits; its CSV has all of them.
     #[schemars(range(min = 1))]
     pub max_rows: usize,
+    /// Where parameters stay while another one varies, in the figures of what estimators learned; the middle of the
+    /// trained range for those that are not named.
+    pub centre: BTreeMap<String, f64>,
+    /// Axis of numbers that says how many events of each source a data set has: fits along it are shown against it.
+    pub exposure_axis: String,
+    /// What another study found, to stand beside this campaign's numbers.
+    pub published: Option<Published>,
     /// Units by parameter name, `^{..}` raises; those of kB and Y are known.
     pub units: BTreeMap<String, String>,
 }
@@ -60,6 +72,9 @@ impl Default for ReportParams {
             description: String::new(),
             points: 3,
             max_rows: 200,
+            centre: BTreeMap::new(),
+            exposure_axis: "exposure".into(),
+            published: None,
             units: BTreeMap::new(),
         }
     }
@@ -75,6 +90,7 @@ impl Stage for Report {
         let slot = |name, accepts, doc| Slot { name, accepts, arity: Arity::OptionalMany, doc };
         Slots::Declared(vec![
             slot("spectra", SAMPLE, "Samples of which a few are shown, stage by stage."),
+            slot("response", RESPONSE, "Energy scale and resolution, point by point."),
             slot("model", MODEL, "Estimators whose densities are drawn over the spectra."),
             slot("curve", CURVE, "Learning curves."),
             slot("fits", FIT, "Fits; those of one stage are shown together."),
@@ -99,12 +115,14 @@ impl Stage for Report {
     }
 
     fn run(&self, params: &Self::Params, context: &mut TaskContext<'_>) -> Result<(), StageError> {
-        let content = inputs::read(context, params.points)?;
+        let content = inputs::read(context, params.points, &params.centre)?;
         let options = Options {
             title: params.title.clone(),
             description: params.description.clone(),
             labels: Labels::new(&params.units),
             max_rows: params.max_rows,
+            exposure_axis: params.exposure_axis.clone(),
+            published: params.published.clone(),
         };
         context.progress(0.8, "drawing");
         let page = compose::page(&content, &options);

@@ -5,13 +5,16 @@
 mod bins;
 mod error;
 mod format;
+mod plot;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
 pub use bins::Bins;
 pub use error::SampleError;
+pub use plot::plot;
 
 /// Spectra of one or several sources taken under the same conditions.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -69,12 +72,49 @@ impl Sample {
         format::write(self)
     }
 
+    /// One row for each entry as Parquet, columns `source` and `npe`, ascending within a source; the entries of a cell lie
+    /// at its middle, n + 0.5. Gives the sink back.
+    ///
+    /// # Errors
+    /// If the sink refuses bytes.
+    pub fn write_events<W: Write + Send>(&self, sink: W) -> Result<W, SampleError> {
+        format::write_events_parquet(self, sink)
+    }
+
+    /// The same as CSV.
+    ///
+    /// # Errors
+    /// If the sink refuses bytes.
+    pub fn write_events_csv<W: Write>(&self, sink: W) -> Result<(), csv::Error> {
+        format::write_events_csv(self, sink)
+    }
+
+    /// Distinct entries and multiplicities as CSV: `source`, `n` (cells) or `npe` (values), `count`.
+    ///
+    /// # Errors
+    /// If the sink refuses bytes.
+    pub fn write_csv<W: Write>(&self, sink: W) -> Result<(), csv::Error> {
+        format::write_counts_csv(self, sink)
+    }
+
     /// Reads a Parquet file written by [`Self::to_parquet`], or by another program with the same columns.
     ///
     /// # Errors
     /// If the bytes are damaged, truncated, of another layout, or contradict themselves.
     pub fn from_parquet(bytes: &[u8]) -> Result<Self, SampleError> {
         format::read(bytes)
+    }
+}
+
+impl Entries {
+    /// Every entry by itself, ascending, in photo-electrons; those of a cell at its middle.
+    pub fn each_npe(&self) -> impl Iterator<Item = f64> {
+        let (cells, values): (&[(u32, u32)], &[f64]) = match self {
+            Self::Cells(cells) => (cells, &[]),
+            Self::Values(values) => (&[], values),
+        };
+        let middle = |&(n, count): &(u32, u32)| std::iter::repeat_n(f64::from(n) + CELL_MIDDLE_NPE, count as usize);
+        cells.iter().flat_map(middle).chain(values.iter().copied())
     }
 }
 
@@ -97,11 +137,6 @@ impl Spectrum {
         };
         let middle = |&(n, count): &(u32, u32)| ((f64::from(n) + CELL_MIDDLE_NPE) / NPE_PER_KNPE, count);
         cells.iter().map(middle).chain(values.iter().map(|npe| (npe / NPE_PER_KNPE, 1)))
-    }
-
-    /// Every entry by itself, ascending, in kNPE (`get --as events`).
-    pub fn each(&self) -> impl Iterator<Item = f64> {
-        self.weighted().flat_map(|(x, count)| std::iter::repeat_n(x, count as usize))
     }
 
     /// Mean of all entries in kNPE; `None` without entries.
@@ -173,7 +208,7 @@ mod tests {
     fn mean_and_events_weight_by_multiplicity() {
         let spectrum = cells(&[(999, 3), (1001, 1)]);
         assert!((spectrum.mean().unwrap() - 1.0).abs() < 1e-12);
-        assert_eq!(spectrum.each().collect::<Vec<_>>(), [0.9995, 0.9995, 0.9995, 1.0015]);
+        assert_eq!(spectrum.entries.each_npe().collect::<Vec<_>>(), [999.5, 999.5, 999.5, 1001.5]);
         assert_eq!(cells(&[]).mean(), None);
     }
 }

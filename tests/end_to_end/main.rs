@@ -4,4 +4,11 @@
 mod campaign;
 mod changes;
 mod commands;
+mod diagnosis;
 mod home;
+mod inspection;
+mod project;
+mod running;
+mod schema;
+mod signals;
+mod simulate;

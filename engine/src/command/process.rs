@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -18,6 +19,12 @@ const POLL: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(5);
 /// Longest line of output kept in one piece.
 const LINE_LIMIT: u64 = 64 * 1024;
+
+/// Held for reading while a file that may be executed is written, for writing while a program is started.
+///
+/// A process that is being started has copies of all open files until it becomes the new program. If one of them is a script
+/// that another thread is just writing, the system refuses to start that script ("text file busy").
+pub(super) static LAUNCH: RwLock<()> = RwLock::new(());
 
 /// Runs `argv` in `folder` to its end; its output becomes the task's log.
 pub(super) fn run(
@@ -42,7 +49,8 @@ async fn follow(
     folder: &Path,
     context: &TaskContext<'_>,
 ) -> Result<ExitStatus, StageError> {
-    let mut child = spawn(argv, env, folder)?;
+    let mut child = spawn(argv, env, folder, context)?;
+    let _watched = group(&child).map(|group| context.cancel().watch(group));
     let (sender, mut lines) = mpsc::channel(256);
     let readers = [
         child.stdout.take().map(|out| tokio::spawn(read_lines(out, sender.clone()))),
@@ -71,7 +79,12 @@ async fn follow(
     Ok(status)
 }
 
-fn spawn(argv: &[String], env: &BTreeMap<String, String>, folder: &Path) -> Result<Child, StageError> {
+fn spawn(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    context: &TaskContext<'_>,
+) -> Result<Child, StageError> {
     let program = argv.first().map_or("", String::as_str);
     let mut command = Command::new(program);
     command.args(argv.iter().skip(1)).current_dir(folder).env_clear();
@@ -80,11 +93,18 @@ fn spawn(argv: &[String], env: &BTreeMap<String, String>, folder: &Path) -> Resu
             command.env(name, value);
         }
     }
-    command.env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TMPDIR", folder).envs(env);
+    command.env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("TMPDIR", folder);
+    // What the task may take of the machine; like the PATH in no key, since no result may depend on it.
+    command.env("MCTUNE_CPUS", context.threads().to_string());
+    command.env("CUDA_VISIBLE_DEVICES", context.gpus().join(",")).envs(env);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: a Ctrl-C in the terminal reaches mctune alone, which then decides.
     command.process_group(0).kill_on_drop(true);
-    command.spawn().map_err(|error| {
+    let launched = {
+        let _no_script_is_open = LAUNCH.write().unwrap_or_else(PoisonError::into_inner);
+        command.spawn()
+    };
+    launched.map_err(|error| {
         StageError::with_hint(
             format!("cannot start `{program}`: {error}"),
             "is it installed and on the PATH? A script of yours must be listed in `files` and started as `./script`",
@@ -94,13 +114,18 @@ fn spawn(argv: &[String], env: &BTreeMap<String, String>, folder: &Path) -> Resu
 
 /// Asks the whole process group to end, then makes it.
 async fn stop(child: &mut Child) {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = group(child);
     let signal = |signal| group.map(|group| kill_process_group(group, signal));
     signal(Signal::TERM);
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         signal(Signal::KILL);
         drop(child.wait().await);
     }
+}
+
+/// The process group of a program that was not waited for yet.
+fn group(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
 }
 
 async fn read_lines(stream: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {

@@ -1,10 +1,12 @@
 //! The private working directory of a command.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use serde_json::json;
 
 use super::is_inside;
+use super::process::LAUNCH;
 use crate::stage::{InputArtifact, StageError, TaskContext};
 
 /// A directory that is removed when the command has ended.
@@ -34,13 +36,14 @@ impl Workplace {
     pub(super) fn add_file(&self, source: &Path, declared: &Path) -> Result<(), StageError> {
         let name = declared.file_name().map(PathBuf::from).unwrap_or_default();
         let relative = if is_inside(declared) { declared.to_owned() } else { name };
+        let _no_program_starts = LAUNCH.read().unwrap_or_else(PoisonError::into_inner);
         copy(source, &self.path().join(relative)).map_err(|error| {
             StageError::io(format!("cannot copy {} into the working directory", source.display()), error)
         })
     }
 
     /// Puts the artifacts of a slot into `inputs/SLOT/`: a single one under its own file name; several into numbered
-    /// folders, with `index.json` giving path, stage and coordinates of each.
+    /// folders, with `index.json` giving path, stage and coordinates of each, and at the end those that are missing.
     pub(super) fn add_inputs(
         &self,
         context: &TaskContext<'_>,
@@ -67,6 +70,14 @@ impl Workplace {
                 "stage": &*artifact.stage,
                 "artifact": artifact.artifact,
                 "coords": artifact.coords.canonical(),
+            }));
+        }
+        for missing in context.missing(slot) {
+            index.push(json!({
+                "missing": true,
+                "stage": &*missing.stage,
+                "artifact": missing.artifact,
+                "coords": missing.coords.canonical(),
             }));
         }
         if artifacts.iter().any(|artifact| artifact.gathered) {

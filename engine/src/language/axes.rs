@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
 
+use super::exclude;
 use super::names;
 use super::problem::{Problem, Report};
 use super::reference::Path;
 use super::source::Span;
-use super::tree::{Entry, Node};
+use super::tree::{Entry, Node, NodeKind};
 use crate::coords::plain;
 use crate::pipeline::{Axis, AxisElement};
 
@@ -58,10 +59,24 @@ impl AxisInfo {
         if entry.value.is_broken() {
             return None;
         }
-        let (elements, shape, origin) = report.take(expand(entry))?;
-        let info = Self { axis: Axis { elements }, span: entry.key_span, shape, origin };
+        let (form, excluded) = without_exclude(entry);
+        let (elements, shape, origin) = report.take(expand(&form))?;
+        let mut info = Self { axis: Axis { elements }, span: entry.key_span, shape, origin };
         report.take(info.check_distinct(&entry.key))?;
+        if let Some(node) = excluded {
+            let stays = exclude::of_axis(&entry.key, &info, &node, report)?;
+            info.keep(&stays);
+        }
         Some(info)
+    }
+
+    fn keep(&mut self, stays: &[bool]) {
+        let mut at = stays.iter();
+        self.axis.elements.retain(|_| at.next().copied().unwrap_or(true));
+        if let Origin::Written(nodes) = &mut self.origin {
+            let mut at = stays.iter();
+            nodes.retain(|_| at.next().copied().unwrap_or(true));
+        }
     }
 
     /// The node in which element `index` was written; none if it was computed.
@@ -151,6 +166,16 @@ impl<'v> Identity<'v> {
             other => Self::Number(bits(other)),
         }
     }
+}
+
+/// The form of an axis, and what stands beside it as `exclude`.
+fn without_exclude(entry: &Entry) -> (Entry, Option<Node>) {
+    let Some((entries, excluded)) = entry.value.entries().zip(entry.value.get("exclude")) else {
+        return (entry.clone(), None);
+    };
+    let rest: Vec<Entry> = entries.iter().filter(|entry| &*entry.key != "exclude").cloned().collect();
+    let value = Node::new(entry.value.span, NodeKind::Map(rest.into()));
+    (Entry { value, ..entry.clone() }, Some(excluded.value.clone()))
 }
 
 const FORMS: &str = "an axis is a list, or one of `{range: 10}`, `{linspace: [first, last, count]}`, `{grid: ...}`, \

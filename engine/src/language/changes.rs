@@ -1,7 +1,7 @@
 //! Profiles and `--set`: changes to a pipeline, and applying them.
 //!
-//! Both may replace axes, params, and parameters and resources of stages, and nothing else: the shape of a campaign
-//! stands in one place. What they bring keeps its own place, so that later errors point to the profile or the `--set`.
+//! Both may replace axes, params, parameters of stages and how their tasks are executed, and nothing else: the shape of a
+//! campaign stands in one place. What they bring keeps its own place, so that later errors point to the profile or the `--set`.
 
 use super::document::{Document, StageText};
 use super::fields;
@@ -21,10 +21,15 @@ pub(crate) struct Changes {
     into_axes: bool,
 }
 
+/// What profiles and overrides may change of a stage.
+pub(crate) const STAGE_CHANGES: [&str; 4] = ["with", "resources", "retries", "timeout"];
+
 #[derive(Debug, Default)]
 struct StageChange {
     with: Option<Node>,
     resources: Option<Node>,
+    retries: Option<Node>,
+    timeout: Option<Node>,
 }
 
 impl Changes {
@@ -51,13 +56,15 @@ impl Changes {
         for stage in stages.unwrap_or_default() {
             let here = format!("stage `{}` in {what}", stage.key);
             let Some(entries) = report.take(fields::map(&stage.value, &here)) else { continue };
-            for entry in entries.iter().filter(|entry| !matches!(&*entry.key, "with" | "resources")) {
+            for entry in entries.iter().filter(|entry| !STAGE_CHANGES.contains(&&*entry.key)) {
                 let message = format!("{what} cannot change `{}` of a stage", entry.key);
-                let hint = "profiles and `--set` change `params`, `axes`, and `with` and `resources` of stages";
+                let changes = names::list(STAGE_CHANGES);
+                let hint = format!("profiles and `--set` change `params`, `axes`, and {changes} of stages");
                 report.error(Problem::at(entry.key_span, message).hint(hint));
             }
             let value = |key: &str| fields::find(entries, key).map(|entry| entry.value.clone());
-            let change = StageChange { with: value("with"), resources: value("resources") };
+            let (with, resources) = (value("with"), value("resources"));
+            let change = StageChange { with, resources, retries: value("retries"), timeout: value("timeout") };
             changes.stages.push((stage.clone(), change));
         }
         changes
@@ -138,9 +145,15 @@ impl StageChange {
                 _ => stage.with.push(layer),
             }
         }
-        if let Some(resources) = &self.resources {
-            stage.resources =
-                Some(stage.resources.as_ref().map_or_else(|| resources.clone(), |old| merged(old, resources)));
+        let executed = [
+            (&self.resources, &mut stage.resources),
+            (&self.retries, &mut stage.retries),
+            (&self.timeout, &mut stage.timeout),
+        ];
+        for (new, old) in executed {
+            if let Some(new) = new {
+                *old = Some(old.as_ref().map_or_else(|| new.clone(), |old| merged(old, new)));
+            }
         }
     }
 }
@@ -184,9 +197,10 @@ fn check_path(names: &[&str], whole: Span) -> Result<(), Problem> {
     let fits = match names {
         ["params" | "axes", _, ..] => true,
         ["stages", _, field, ..] => {
-            if !matches!(*field, "with" | "resources") {
+            if !STAGE_CHANGES.contains(field) {
                 let message = format!("`--set` cannot change `{field}` of a stage");
-                return Err(Problem::at(place(2), message).hint("it changes `with` and `resources` of stages"));
+                let hint = format!("it changes {} of stages", names::list(STAGE_CHANGES));
+                return Err(Problem::at(place(2), message).hint(hint));
             }
             true
         }

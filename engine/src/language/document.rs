@@ -13,8 +13,10 @@ use super::yaml;
 /// Version of the language that this program reads.
 const LANGUAGE_VERSION: u64 = 1;
 
-const FIELDS: [&str; 7] = ["mctune", "name", "description", "params", "axes", "stages", "profiles"];
-const STAGE_FIELDS: [&str; 6] = ["uses", "over", "with", "inputs", "stream", "resources"];
+pub(crate) const FIELDS: [&str; 8] =
+    ["mctune", "name", "description", "include", "params", "axes", "stages", "profiles"];
+pub(crate) const STAGE_FIELDS: [&str; 9] =
+    ["uses", "over", "exclude", "with", "inputs", "stream", "resources", "retries", "timeout"];
 
 /// A pipeline file by sections; profile and overrides are applied to it.
 #[derive(Debug)]
@@ -39,7 +41,10 @@ pub(crate) struct StageText {
     pub(crate) with: Vec<Node>,
     pub(crate) inputs: Option<Node>,
     pub(crate) stream: Option<Node>,
+    pub(crate) exclude: Option<Node>,
     pub(crate) resources: Option<Node>,
+    pub(crate) retries: Option<Node>,
+    pub(crate) timeout: Option<Node>,
 }
 
 /// Takes the root of a pipeline file apart. Nothing if what follows could only mislead.
@@ -129,6 +134,9 @@ fn stage(entry: &Entry, report: &mut Report) -> Option<StageText> {
         with,
         inputs: value("inputs"),
         stream: value("stream"),
+        exclude: value("exclude"),
         resources: value("resources"),
+        retries: value("retries"),
+        timeout: value("timeout"),
     })
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::axes::Axes;
 use super::fields;
+use super::gather;
 use super::names;
 use super::problem::{Problem, Report};
 use super::source::Span;
@@ -19,7 +21,7 @@ struct Link<'n> {
 }
 
 /// Resolves the inputs of every stage, in the order of `drafts`.
-pub(crate) fn resolve(drafts: &[Draft], report: &mut Report) -> Vec<Vec<InputDecl>> {
+pub(crate) fn resolve(drafts: &[Draft], axes: &Axes, report: &mut Report) -> Vec<Vec<InputDecl>> {
     let index: HashMap<&str, usize> = drafts.iter().enumerate().map(|(at, draft)| (&*draft.name, at)).collect();
     let mut edges: Vec<Vec<(usize, Span)>> = vec![Vec::new(); drafts.len()];
     let mut resolved = Vec::with_capacity(drafts.len());
@@ -31,11 +33,16 @@ pub(crate) fn resolve(drafts: &[Draft], report: &mut Report) -> Vec<Vec<InputDec
         };
         let mut inputs = Vec::new();
         for entry in entries {
-            let links = links(drafts, &index, entry, report);
+            let (entry, needed) = gather::written_out(entry, report);
+            let links = links(drafts, &index, &entry, report);
             edges[at].extend(links.iter().map(|link| (link.producer, link.span)));
-            let Some(slot) = slot(draft, entry, report) else { continue };
-            let sources = sources(drafts, draft, entry, slot.as_ref(), &links, report);
-            inputs.push(InputDecl { slot: entry.key.to_string(), sources });
+            let Some(slot) = slot(draft, &entry, report) else { continue };
+            let sources = sources(drafts, draft, &entry, slot.as_ref(), &links, report);
+            let producers: Vec<&Draft> = links.iter().map(|link| &drafts[link.producer]).collect();
+            let min_success = needed.filter(|_| !producers.is_empty());
+            let min_success =
+                min_success.and_then(|node| report.take(gather::min_success(&node, draft, &producers, axes)));
+            inputs.push(InputDecl { slot: entry.key.to_string(), sources, min_success });
         }
         refuse_missing(draft, entries, report);
         resolved.push(inputs);
@@ -57,6 +64,9 @@ fn entries<'n>(draft: &Draft, node: &'n Node) -> Result<&'n [Entry], Problem> {
 
 /// The stages an entry names.
 fn links<'n>(drafts: &[Draft], index: &HashMap<&str, usize>, entry: &'n Entry, report: &mut Report) -> Vec<Link<'n>> {
+    if entry.value.is_broken() {
+        return Vec::new();
+    }
     let one = std::slice::from_ref(&entry.value);
     let items = entry.value.items().unwrap_or(one);
     if items.is_empty() || entry.value.is_null() {

@@ -1,10 +1,12 @@
 //! Checks the parameters of a stage as its kind will see them, and tells mistakes where they were written.
 
 mod combinations;
+mod files;
 mod place;
 mod schema;
 mod wording;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -16,10 +18,10 @@ use super::source::Span;
 use super::stages::Draft;
 use crate::coords::Coords;
 use crate::pipeline::{Binding, Template};
-use crate::registry::Kind;
+use crate::registry::{Kind, Prepared};
 use crate::stage::{Output, ParamError};
-use place::Place;
-pub(crate) use place::Step;
+use files::Files;
+pub(crate) use place::{Place, Step, steps};
 
 /// Most different problems that are told of one stage.
 const MAX_PROBLEMS: usize = 12;
@@ -33,8 +35,8 @@ struct Fault {
 }
 
 /// Has the stage's kind check the parameters, for every combination of values of the axes that they refer to, or a
-/// spread of them if there are very many. Returns the artifacts of its tasks.
-pub(crate) fn check(draft: &Draft, axes: &Axes, report: &mut Report) -> Option<Vec<Output>> {
+/// spread of them if there are very many. Returns the artifacts of its tasks. Files that it names are looked for in `base`.
+pub(crate) fn check(draft: &Draft, axes: &Axes, base: &Path, report: &mut Report) -> Option<Vec<Output>> {
     let (kind, template) = (draft.kind.as_ref()?, draft.with.as_ref()?);
     let used: Vec<&str> = template.axes();
     let infos: Vec<_> = used.iter().map(|axis| axes.get(*axis)).collect::<Option<_>>()?;
@@ -42,19 +44,21 @@ pub(crate) fn check(draft: &Draft, axes: &Axes, report: &mut Report) -> Option<V
     let mut faults: Vec<Fault> = Vec::new();
     let mut outputs: Option<Vec<Output>> = None;
     let combinations = combinations::chosen(&infos);
+    let mut files = Files::new(base);
     for indices in &combinations {
         let elements = infos.iter().zip(indices).filter_map(|(info, index)| info.axis.elements.get(*index));
         let bindings: Vec<_> = used.iter().zip(elements).map(|(axis, element)| Binding { axis, element }).collect();
         let place = Place { draft, axes, bindings: used.iter().copied().zip(indices.iter().copied()).collect() };
         let problems = match prepare(&**kind, template, &schema, &bindings, &place) {
-            Ok(found) => match &outputs {
-                Some(known) if !same_artifacts(known, &found) => vec![differing(draft, known, &found)],
-                Some(_) => continue,
-                None => {
-                    outputs = Some(found);
-                    continue;
+            Ok(found) => {
+                let mut problems = files.check(&found.files, &place);
+                match &outputs {
+                    Some(known) if same_artifacts(known, &found.outputs) => {}
+                    Some(known) => problems.push(differing(draft, known, &found.outputs)),
+                    None => outputs = Some(found.outputs),
                 }
-            },
+                problems
+            }
             Err(problems) => problems,
         };
         for problem in problems {
@@ -64,6 +68,7 @@ pub(crate) fn check(draft: &Draft, axes: &Axes, report: &mut Report) -> Option<V
             break;
         }
     }
+    files.warnings.into_iter().for_each(|warning| report.warn(warning));
     let failed = !faults.is_empty();
     faults.into_iter().for_each(|fault| report.error(fault.told(combinations.len())));
     if failed { None } else { outputs }
@@ -98,22 +103,22 @@ fn prepare(
     schema: &Value,
     bindings: &[Binding<'_>],
     place: &Place<'_>,
-) -> Result<Vec<Output>, Vec<Problem>> {
+) -> Result<Prepared, Vec<Problem>> {
     let mut value = template.render(bindings, &|| 0);
     if !place.is_walked()
         && let Ok(prepared) = kind.prepare(&value)
     {
-        return Ok(prepared.outputs);
+        return Ok(prepared);
     }
     let misfits = schema::remove_misfits(schema, &mut value);
     let mut problems: Vec<Problem> = misfits.iter().map(|misfit| place.misfit(kind.name(), misfit)).collect();
     let told = |error: &ParamError| {
-        let path = place::steps(&error.path);
+        let path = steps(&error.path);
         misfits.iter().any(|misfit| path.starts_with(&misfit.path))
     };
     let meant: Vec<&str> = misfits.iter().filter_map(schema::Misfit::meant).collect();
     match kind.prepare(&value) {
-        Ok(prepared) if problems.is_empty() => return Ok(prepared.outputs),
+        Ok(prepared) if problems.is_empty() => return Ok(prepared),
         Ok(_) => {}
         Err(errors) => problems.extend(
             errors
@@ -160,7 +165,7 @@ impl Place<'_> {
     }
 
     fn error(&self, kind: &str, error: &ParamError, schema: &Value) -> Problem {
-        let path = place::steps(&error.path);
+        let path = steps(&error.path);
         if let Some(name) = wording::missing(&error.message) {
             let mut whole = path.clone();
             whole.push(Step::Name(name.to_owned()));

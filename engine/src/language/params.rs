@@ -207,16 +207,25 @@ fn too_large(node: &Node) -> Problem {
 
 /// Names right below `params` that some reference in `node` goes to.
 pub(crate) fn mentioned(node: &Node, into: &mut Vec<String>) {
+    references(node, &mut |path| {
+        if path.head() == "params" {
+            into.extend(path.tail().first().cloned());
+        }
+    });
+}
+
+/// Every reference in a tree whose references are not filled in yet.
+pub(crate) fn references(node: &Node, see: &mut dyn FnMut(&Path)) {
     match &node.kind {
         NodeKind::Text(text) => {
-            let paths = reference::parts(text, node.span).unwrap_or_default().into_iter();
-            into.extend(paths.filter_map(|part| match part {
-                Part::Reference(path) if path.head() == "params" => path.tail().first().cloned(),
-                _ => None,
-            }));
+            for part in reference::parts(text, node.span).unwrap_or_default() {
+                if let Part::Reference(path) = part {
+                    see(&path);
+                }
+            }
         }
-        NodeKind::List(items) => items.iter().for_each(|item| mentioned(item, into)),
-        NodeKind::Map(entries) => entries.iter().for_each(|entry| mentioned(&entry.value, into)),
+        NodeKind::List(items) => items.iter().for_each(|item| references(item, see)),
+        NodeKind::Map(entries) => entries.iter().for_each(|entry| references(&entry.value, see)),
         _ => {}
     }
 }

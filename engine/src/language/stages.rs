@@ -1,29 +1,27 @@
 //! Stages: kind, axes, parameters with their references, stream, resources. Inputs follow in `links`.
 
 use std::sync::Arc;
-
-use serde::Deserialize;
+use std::time::Duration;
 
 use super::axes::{Axes, AxisInfo, MAX_TASKS, Shape};
 use super::document::StageText;
+use super::exclude;
+use super::execution;
 use super::fields;
 use super::names;
-use super::params::Params;
+use super::params::{self, Params};
 use super::problem::{Problem, Report};
 use super::reference::Path;
 use super::source::Span;
 use super::tree::Node;
 use super::with;
-use super::yaml;
-use crate::pipeline::Template;
+use crate::pipeline::{Exclusion, Retries, Template};
 use crate::registry::{Kind, Registry};
+use crate::resources::Resources;
 use crate::stage::Output;
 
-/// Most processor cores a task may ask for; more is a slip of the keyboard.
-const MAX_CPUS: u32 = 65_536;
-
 /// A stage on its way to becoming a [`crate::pipeline::StageDecl`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) name: Arc<str>,
     /// Place of the name.
@@ -43,7 +41,10 @@ pub(crate) struct Draft {
     pub(crate) outputs: Option<Vec<Output>>,
     pub(crate) inputs: Option<Node>,
     pub(crate) stream: String,
-    pub(crate) cpus: u32,
+    pub(crate) exclude: Vec<Exclusion>,
+    pub(crate) resources: Resources,
+    pub(crate) retries: Retries,
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// What stages are read with.
@@ -71,7 +72,17 @@ pub(crate) fn read(stage: StageText, around: &mut Surroundings<'_>, report: &mut
     let layers = with::folded(layers);
     let with = with::template(&layers, &stage.name, axes, report);
     let stream = stage.stream.as_ref().and_then(|node| report.take(fields::text(node, "`stream`").map(str::to_owned)));
-    let cpus = stage.resources.as_ref().and_then(|node| cpus(node, &stage.name, report)).unwrap_or(1);
+    let closed = params::closed("it is the same for all tasks of the stage");
+    let mut fixed = |node: &Option<Node>, report: &mut Report| {
+        let node = node.as_ref().map(|node| around.params.resolve(node, &closed, report));
+        node.filter(|node| !node.is_broken())
+    };
+    let (excluded, resources) = (fixed(&stage.exclude, report), fixed(&stage.resources, report));
+    let (retries, timeout) = (fixed(&stage.retries, report), fixed(&stage.timeout, report));
+    let exclude = excluded.map(|node| exclude::of_stage(&node, &stage.name, &over, axes, report)).unwrap_or_default();
+    let resources = resources.map(|node| execution::resources(&node, &stage.name, report)).unwrap_or_default();
+    let retries = retries.map(|node| execution::retries(&node, &stage.name, kind.as_deref(), report));
+    let timeout = timeout.and_then(|node| execution::timeout(&node, report));
     Draft {
         stream: stream.unwrap_or_else(|| stage.name.to_string()),
         name: stage.name,
@@ -84,7 +95,10 @@ pub(crate) fn read(stage: StageText, around: &mut Surroundings<'_>, report: &mut
         with,
         outputs: None,
         inputs: stage.inputs,
-        cpus,
+        exclude,
+        resources,
+        retries: retries.unwrap_or_default(),
+        timeout,
     }
 }
 
@@ -197,25 +211,4 @@ fn check_in_text(path: &Path, axis: &AxisInfo) -> Result<(), Problem> {
     Err(Problem::at(path.span, format!("`{spelled}` is more than one value and cannot stand inside a text")).hint(
         format!("refer to a field, such as `${{{}.{field}}}`, or let the reference be the whole value", path.head()),
     ))
-}
-
-#[derive(Deserialize)]
-struct Resources {
-    cpus: Option<u32>,
-}
-
-fn cpus(node: &Node, stage: &str, report: &mut Report) -> Option<u32> {
-    let entries = report.take(fields::map(node, &format!("`resources` of stage `{stage}`")))?;
-    fields::known(entries, &format!("of the resources of stage `{stage}`"), &["cpus"], report);
-    match yaml::typed::<Resources>(node).map(|resources| resources.cpus) {
-        Ok(None) => None,
-        Ok(Some(cpus)) if (1..=MAX_CPUS).contains(&cpus) => Some(cpus),
-        _ => {
-            let entry = node.get("cpus")?;
-            let message =
-                format!("`cpus` should be a whole number of processor cores, but is {}", entry.value.describe());
-            report.error(Problem::at(entry.value.span, message).hint(format!("it lies between 1 and {MAX_CPUS}")));
-            None
-        }
-    }
 }

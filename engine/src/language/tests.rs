@@ -3,6 +3,7 @@
 mod expansion;
 mod files;
 mod good;
+mod includes;
 mod mistakes;
 mod robustness;
 mod toys;

@@ -6,7 +6,8 @@ use super::*;
 use crate::event::Silent;
 use crate::language::{self, Source};
 use crate::manifest::History;
-use crate::plan::{self, Reason, Status};
+use crate::plan::{self, Planned, Reason};
+use crate::text::{Concat, Write};
 use crate::toy;
 
 /// Two leaves for each x, halved (so that small changes are cut off), summed up.
@@ -21,13 +22,18 @@ stages:
   total: { uses: sum, inputs: { x: half } }
 ";
 
+mod batches;
+mod execution;
+mod texts;
+
 struct Home {
     folder: tempfile::TempDir,
+    pool: toy::Pool,
 }
 
 impl Home {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), pool: toy::Pool::default() }
     }
 
     fn store(&self) -> Arc<Store> {
@@ -36,27 +42,39 @@ impl Home {
 
     fn campaign(&self, text: &str, overrides: &[&str]) -> Arc<Campaign> {
         let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
-        let registry = toy::registry().with(crate::command::Command);
+        let registry = toy::registry().with(crate::command::Command).with(self.pool.clone()).with(Write).with(Concat);
         let source = Source::new(Path::new("toy.yaml"), text.to_owned());
         let pipeline = language::load(source, self.folder.path(), None, &overrides, &registry).unwrap();
         Arc::new(Campaign::new(pipeline, None).unwrap())
     }
 
     fn run_with(&self, text: &str, overrides: &[&str], jobs: u32, keep_going: bool) -> RunReport {
-        let options = RunOptions { jobs, keep_going, only: Vec::new() };
+        let options = RunOptions { budget: Resources::cores(jobs), keep_going, ..RunOptions::default() };
+        self.try_run(text, overrides, options).unwrap()
+    }
+
+    fn try_run(&self, text: &str, overrides: &[&str], options: RunOptions) -> Result<RunReport, RunError> {
         let (_sender, signals) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(run(self.campaign(text, overrides), self.store(), options, signals, Arc::new(Silent))).unwrap()
+        runtime.block_on(run(self.campaign(text, overrides), self.store(), options, signals, Arc::new(Silent)))
+    }
+
+    /// Content of an artifact of a run.
+    fn read(&self, report: &RunReport, task: &str, artifact: &str) -> String {
+        let lines = crate::manifest::read_tasks(&report.folder).unwrap();
+        let line = lines.iter().find(|line| line.task == task).unwrap();
+        String::from_utf8(self.store().read(&line.artifacts[artifact].digest).unwrap()).unwrap()
     }
 
     fn run(&self, text: &str, overrides: &[&str]) -> RunReport {
         self.run_with(text, overrides, 2, false)
     }
 
-    fn plan(&self, text: &str, overrides: &[&str]) -> Vec<Status> {
+    fn plan(&self, text: &str, overrides: &[&str]) -> Vec<Planned> {
         let (campaign, store) = (self.campaign(text, overrides), self.store());
         let history = History::read(&store.runs_dir(), "toy");
-        plan::plan(&campaign, &store, &history).unwrap().statuses
+        let mut plan = plan::plan(&campaign, &store).unwrap();
+        campaign.graph.tasks().map(|task| plan.planned(task, &history).unwrap()).collect()
     }
 }
 
@@ -153,18 +171,18 @@ stages:
 fn a_plan_gives_reasons_and_agrees_with_the_run() {
     let home = Home::new();
     let plan = home.plan(PIPELINE, &[]);
-    assert!(matches!(plan[0], Status::Run { reason: Reason::New, .. }));
-    assert!(matches!(&plan[3], Status::Waits { on_task, .. } if on_task == "leaf[x=0]"));
+    assert!(matches!(plan[0], Planned::Run { reason: Reason::New, .. }));
+    assert!(matches!(&plan[3], Planned::Waits { on_task } if on_task == "leaf[x=0]"));
     home.run(PIPELINE, &[]);
-    assert!(home.plan(PIPELINE, &[]).iter().all(|status| matches!(status, Status::Hit { .. })));
+    assert!(home.plan(PIPELINE, &[]).iter().all(|status| matches!(status, Planned::Hit { .. })));
     let changed = home.plan(PIPELINE, &["params.add=12"]);
-    let Status::Run { reason: Reason::Changed { changes, .. }, .. } = &changed[3] else { panic!("{:?}", changed[3]) };
+    let Planned::Run { reason: Reason::Changed { changes, .. }, .. } = &changed[3] else { panic!("{:?}", changed[3]) };
     assert_eq!(changes.len(), 1);
     assert_eq!(
         (changes[0].path.as_str(), &changes[0].from, &changes[0].to),
         ("params.add", &Some(10.into()), &Some(12.into()))
     );
-    assert!(matches!(&changed[6], Status::Waits { on_task, .. } if on_task == "half[x=0]"));
+    assert!(matches!(&changed[6], Planned::Waits { on_task } if on_task == "half[x=0]"));
 }
 
 #[test]
@@ -209,29 +227,6 @@ stages:
 }
 
 #[test]
-fn a_missing_file_is_found_before_anything_runs() {
-    let text = "
-mctune: 1
-name: toy
-stages:
-  first: { uses: sum }
-  second: { uses: command, with: { run: 'true', files: [gone.py], outputs: { a: b } }, inputs: { x: first } }
-";
-    let home = Home::new();
-    let options = RunOptions { jobs: 1, keep_going: false, only: Vec::new() };
-    let (_sender, signals) = mpsc::unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let error =
-        runtime.block_on(run(home.campaign(text, &[]), home.store(), options, signals, Arc::new(Silent))).unwrap_err();
-    let message = error.to_string();
-    assert!(
-        message.contains("task second") && message.contains("`files[0]`") && message.contains("gone.py"),
-        "{message}"
-    );
-    assert!(!home.store().runs_dir().exists());
-}
-
-#[test]
 fn a_failing_command_is_reported_with_its_log() {
     let text = "
 mctune: 1
@@ -256,7 +251,7 @@ stages:
   slow: { uses: command, with: { run: 'sleep 600 & wait', outputs: { a: b } } }
 ";
     let home = Home::new();
-    let options = RunOptions { jobs: 1, keep_going: false, only: Vec::new() };
+    let options = RunOptions::default();
     let (sender, signals) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let report = runtime.block_on(async {

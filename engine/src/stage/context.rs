@@ -1,50 +1,13 @@
 //! What a task sees while it runs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use mctune_cache::{Digest, ReadError, Store};
 
 use crate::artifact::{self, Artifact, Shape};
-use crate::coords::Coords;
-use crate::stage::{Output, Seed, StageError};
-
-/// One artifact that fills an input slot, with the coordinates of the task that left it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InputArtifact {
-    /// Producing stage.
-    pub stage: Arc<str>,
-    /// Name of the artifact there.
-    pub artifact: String,
-    /// File name under which it is handed out.
-    pub file_name: String,
-    /// Coordinates of the producing task: the truth of a test point, the exposure of a replica.
-    pub coords: Coords,
-    /// Whether the slot takes several artifacts here: of several stages, or gathered over an axis (even of length one).
-    pub gathered: bool,
-    /// What it contains.
-    pub content: Artifact,
-}
-
-/// Told to stop; cheap to clone and to ask.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// Asks everything that holds this token to stop.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether to stop.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use crate::stage::{Cancel, InputArtifact, MissingInput, Output, Seed, StageError};
 
 /// How far a task is.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +46,9 @@ pub struct TaskContext<'a> {
     inputs: &'a BTreeMap<String, Vec<InputArtifact>>,
     outputs: &'a [Output],
     environment: TaskEnvironment<'a>,
+    missing: Option<&'a BTreeMap<String, Vec<MissingInput>>>,
+    gpus: &'a [String],
+    scratch_used: Cell<bool>,
     written: RefCell<BTreeMap<String, Artifact>>,
 }
 
@@ -95,7 +61,28 @@ impl<'a> TaskContext<'a> {
         outputs: &'a [Output],
         environment: TaskEnvironment<'a>,
     ) -> Self {
-        Self { seed, inputs, outputs, environment, written: RefCell::default() }
+        Self {
+            seed,
+            inputs,
+            outputs,
+            environment,
+            missing: None,
+            gpus: &[],
+            scratch_used: Cell::new(false),
+            written: RefCell::default(),
+        }
+    }
+
+    /// The same with what the gathers go without, by slot.
+    #[must_use]
+    pub fn with_missing(self, missing: &'a BTreeMap<String, Vec<MissingInput>>) -> Self {
+        Self { missing: Some(missing), ..self }
+    }
+
+    /// The same with GPUs, named as `CUDA_VISIBLE_DEVICES` names them.
+    #[must_use]
+    pub fn with_gpus(self, gpus: &'a [String]) -> Self {
+        Self { gpus, ..self }
     }
 
     /// Seed of the task's random streams.
@@ -108,6 +95,13 @@ impl<'a> TaskContext<'a> {
     #[must_use]
     pub fn inputs(&self, slot: &str) -> &'a [InputArtifact] {
         self.inputs.get(slot).map_or(&[], Vec::as_slice)
+    }
+
+    /// What `slot` goes without because the tasks that were to leave it failed, in the same order; empty unless the
+    /// pipeline allows it (`min_success`).
+    #[must_use]
+    pub fn missing(&self, slot: &str) -> &'a [MissingInput] {
+        self.missing.and_then(|missing| missing.get(slot)).map_or(&[], Vec::as_slice)
     }
 
     /// All slots with what fills them, sorted by name.
@@ -208,7 +202,13 @@ impl<'a> TaskContext<'a> {
         let path = &self.environment.scratch;
         std::fs::create_dir_all(path)
             .map_err(|error| StageError::io(format!("cannot create {}", path.display()), error))?;
+        self.scratch_used.set(true);
         Ok(path)
+    }
+
+    /// The scratch folder, if the task asked for it.
+    pub(crate) fn used_scratch(&self) -> Option<PathBuf> {
+        self.scratch_used.get().then(|| self.environment.scratch.clone())
     }
 
     /// Where private working directories are made.
@@ -227,6 +227,12 @@ impl<'a> TaskContext<'a> {
     #[must_use]
     pub fn threads(&self) -> usize {
         self.environment.threads.max(1)
+    }
+
+    /// GPUs the task may use, named as `CUDA_VISIBLE_DEVICES` names them. Must not influence any result.
+    #[must_use]
+    pub fn gpus(&self) -> &'a [String] {
+        self.gpus
     }
 
     /// Runtime for child processes and timers.

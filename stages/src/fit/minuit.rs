@@ -19,7 +19,7 @@ mod unit_box;
 use minuit2::MnMigrad;
 
 use crate::fit::likelihood::LikelihoodError;
-use crate::fit::matrix;
+use mctune_inference::matrix;
 use crate::fit::objective::{Curvature, Expansion, Objective};
 use profile::{Best, Crossing};
 use unit_box::UnitBox;

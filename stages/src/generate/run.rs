@@ -166,14 +166,18 @@ impl Setup<'_> {
         counts
     }
 
-    /// The stream `label` of a chunk: named by values, never by positions in lists.
+    /// The stream `label` of a chunk.
     fn stream(&self, label: &str, chunk: &Chunk) -> Stream {
-        let Point { kb, fc, yield_per_mev } = self.request.point;
-        let [kb, fc, yield_per_mev] = [kb, fc, yield_per_mev].map(|value| value.to_bits().to_le_bytes());
-        let source = self.request.params.sources[chunk.source].as_bytes();
-        let number = chunk.number.to_le_bytes();
-        Stream::new(self.request.seed.stream(label, &[&kb, &fc, &yield_per_mev, source, &number]))
+        let source = &self.request.params.sources[chunk.source];
+        stream(self.request.seed, label, &self.request.point, source, chunk.number)
     }
+}
+
+/// The stream `label` of chunk `number`: named by values, never by positions in lists.
+pub(super) fn stream(seed: Seed, label: &str, point: &Point, source: &str, number: u64) -> Stream {
+    let Point { kb, fc, yield_per_mev } = point;
+    let [kb, fc, yield_per_mev] = [kb, fc, yield_per_mev].map(|value| value.to_bits().to_le_bytes());
+    Stream::new(seed.stream(label, &[&kb, &fc, &yield_per_mev, source.as_bytes(), &number.to_le_bytes()]))
 }
 
 fn report(request: &Request<'_>, fraction: f64) {

@@ -1,6 +1,7 @@
 //! Tests of the generator as a whole: streams, golden digests, approximations, the published densities.
 
 mod closure;
+mod independence;
 mod published;
 
 use mctune_engine::stage::{Cancel, Seed};
@@ -74,41 +75,6 @@ fn every_seed_and_point_has_its_own_numbers() {
     // A change of the point in the last bit leaves the physics alone but not the stream.
     let near = Point { yield_per_mev: f64::from_bits(10_100.0_f64.to_bits() + 1), ..CENTRE };
     assert_ne!(base.spectra, generate(&generator, &one, near, 1, 1).spectra);
-}
-
-/// Replicas scatter like independent Poisson events: chi2 per degree of freedom of the bin contents, and no correlation
-/// between replicas with neighbouring seeds or points.
-#[test]
-fn replicas_are_independent() {
-    let generator = Generator::default();
-    let (replicas, width) = (400, 40);
-    let params = params(&["Cs137", "AmBe"], 1000);
-    for source in ["Cs137", "AmBe"] {
-        let rows: Vec<Vec<f64>> = (0..replicas)
-            .map(|seed| {
-                let sample = generate(&generator, &params, CENTRE, seed, 1);
-                let fine = histogram(sample.spectrum(source).unwrap());
-                fine.chunks(width).map(|bins| bins.iter().sum()).collect()
-            })
-            .collect();
-        let bins = rows[0].len();
-        let mean: Vec<f64> = (0..bins).map(|b| rows.iter().map(|row| row[b]).sum::<f64>() / replicas as f64).collect();
-        let used: Vec<usize> = (0..bins).filter(|&b| mean[b] > 4.0).collect();
-        let (mut chi2, mut neighbour, mut terms) = (0.0, 0.0, 0.0_f64);
-        for pair in rows.windows(2) {
-            for &b in &used {
-                // Multinomial: the variance of a bin is n p (1 - p); two entries per neutron are independent too.
-                let entries = if source == "AmBe" { 2000.0 } else { 1000.0 };
-                let variance = mean[b] * (1.0 - mean[b] / entries);
-                chi2 += (pair[0][b] - mean[b]).powi(2) / variance;
-                neighbour += (pair[0][b] - mean[b]) * (pair[1][b] - mean[b]) / variance;
-                terms += 1.0;
-            }
-        }
-        let tolerance = 5.0 * f64::sqrt(2.0 / terms);
-        assert!((chi2 / terms - 1.0).abs() < tolerance, "{source}: chi2/dof {}", chi2 / terms);
-        assert!((neighbour / terms).abs() < tolerance, "{source}: correlation {}", neighbour / terms);
-    }
 }
 
 /// Golden digests of the artifact: other bytes ask for a new `VERSION` of the stage.
@@ -230,7 +196,7 @@ fn the_stage_leaves_a_sample() {
         on_log: &|_| (),
     };
     let mut context = TaskContext::new(Seed::from_number(7), &inputs, &prepared.outputs, environment);
-    prepared.run(&mut context).unwrap();
+    kind.run(&prepared, &mut context).unwrap();
     let digest = context.into_written()["sample"].digest;
     let sample = Sample::from_parquet(&store.read(&digest).unwrap()).unwrap();
     assert_eq!(sample.truth, CENTRE.truth());

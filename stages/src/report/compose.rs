@@ -1,9 +1,10 @@
 //! Puts the page together: a section for whatever there is.
 
 use super::content::{Content, InputRow, fit_groups};
+use super::exposure::Published;
 use super::labels::Labels;
 use super::page::{Block, Page, Row, Section, Table};
-use super::{fits, spectra, summary, training};
+use super::{fits, learned, response, spectra, summary, training};
 
 /// What a reader may choose.
 #[derive(Debug, Clone)]
@@ -16,6 +17,10 @@ pub struct Options {
     pub labels: Labels,
     /// Most rows of a table of fits.
     pub max_rows: usize,
+    /// Axis that holds the number of events of a data set.
+    pub exposure_axis: String,
+    /// What another study found.
+    pub published: Option<Published>,
 }
 
 /// The page of `content`.
@@ -33,8 +38,10 @@ pub fn page(content: &Content, options: &Options) -> Page {
     page.verdicts.extend(content.curves.iter().filter_map(training::verdict));
 
     page.sections.extend(spectra::sections(&content.spectra, labels));
+    page.sections.extend(response::section(&content.responses, labels));
+    page.sections.extend(learned::section(&content.learned, labels));
     page.sections.extend(training::section(&content.curves));
-    page.sections.extend(groups.iter().map(|group| fits::section(group, labels, options.max_rows)));
+    page.sections.extend(groups.iter().map(|group| fits::section(group, options)));
     page.sections.extend(summary::section(&content.summaries, labels));
     page.sections.extend(inputs(&content.inputs));
     page

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::labels::Labels;
 use crate::fit::result::FitResult;
+use crate::response::Measured;
 use crate::sample::{Bins, Sample};
 use crate::summarize::statistics::Summary;
 
@@ -14,6 +15,10 @@ use crate::summarize::statistics::Summary;
 pub struct Content {
     /// Spectra to show, grouped by producing stage in this order.
     pub spectra: Vec<ShownSample>,
+    /// Energy scale and resolution at several points.
+    pub responses: Vec<ResponseEntry>,
+    /// How estimators depend on the parameters.
+    pub learned: Vec<Learned>,
     /// Learning curves.
     pub curves: Vec<Curve>,
     /// Fits.
@@ -96,6 +101,57 @@ pub struct FitEntry {
     pub origin: Origin,
     /// Its result.
     pub result: FitResult,
+}
+
+/// A measured energy response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResponseEntry {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Peaks and resolution.
+    pub measured: Measured,
+}
+
+/// Densities of an estimator along each parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// Name of the estimator.
+    pub model: String,
+    /// Its bins.
+    pub bins: Bins,
+    /// Its sources.
+    pub sources: Vec<String>,
+    /// Where the parameters stay that do not vary.
+    pub centre: BTreeMap<String, f64>,
+    /// Density there, source by source.
+    pub at_centre: Vec<Vec<f64>>,
+    /// One scan for each parameter.
+    pub scans: Vec<Scan>,
+}
+
+/// Densities along one parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scan {
+    /// The parameter.
+    pub parameter: String,
+    /// Its values, ascending; at least two.
+    pub values: Vec<f64>,
+    /// Densities by source and value.
+    pub densities: Vec<Vec<Vec<f64>>>,
+}
+
+impl Scan {
+    /// Density of a source at the value number `value`.
+    #[must_use]
+    pub fn density(&self, source: usize, value: usize) -> &[f64] {
+        &self.densities[source][value]
+    }
+
+    /// The highest value.
+    #[must_use]
+    pub fn last(&self) -> f64 {
+        self.values[self.values.len() - 1]
+    }
 }
 
 /// What fills a slot from one stage.

@@ -226,7 +226,8 @@ pub(super) fn content() -> Content {
         count,
         digest: (count == 1).then(|| "9c27e7a1d0".repeat(6)),
     });
-    Content { spectra: spectra.to_vec(), curves: vec![curve()], fits, summaries, inputs: inputs.to_vec() }
+    let (spectra, inputs) = (spectra.to_vec(), inputs.to_vec());
+    Content { spectra, responses: Vec::new(), learned: Vec::new(), curves: vec![curve()], fits, summaries, inputs }
 }
 
 pub(super) fn options() -> Options {
@@ -238,6 +239,8 @@ pub(super) fn options() -> Options {
             .into(),
         labels: Labels::new(&BTreeMap::new()),
         max_rows: 200,
+        exposure_axis: "exposure".into(),
+        published: None,
     }
 }
 

@@ -1,10 +1,13 @@
 //! Sections on fits: campaigns at known points with their statistics, and single data sets one by one.
 
+use std::collections::BTreeSet;
+
+use super::compose::Options;
 use super::content::{FitEntry, FitGroup};
 use super::labels::{Labels, slug, source};
 use super::page::{Block, Grade, Row, Section, Table, Verdict};
 use super::statistics::{ChiSquare, truth_chi2};
-use super::{pulls, recovery, single};
+use super::{bias, exposure, pulls, recovery, single};
 use crate::figure::number::{decimals_of_error, fixed, probability, signed, significant};
 use crate::fit::result::FittedParameter;
 
@@ -13,12 +16,25 @@ const PROBABLE: std::ops::RangeInclusive<f64> = 0.001..=0.999;
 
 /// Section of a group of fits, whichever kind it is.
 #[must_use]
-pub fn section(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Section {
+pub fn section(group: &FitGroup<'_>, options: &Options) -> Section {
+    let labels = &options.labels;
     let mut blocks = Vec::new();
     if group.is_campaign() {
         blocks.push(Block::Text(format!("{}.", capitalised(&campaign_text(group)))));
         blocks.push(Block::Heading("Fitted against true parameters".into()));
         blocks.push(Block::Figures(recovery::figures(group, labels)));
+        let along = bias::figures(group, labels);
+        if !along.is_empty() {
+            blocks.push(Block::Heading("Bias along each parameter".into()));
+            blocks.push(Block::Figures(along));
+        }
+        if let Some((figures, table)) =
+            exposure::blocks(group, &options.exposure_axis, options.published.as_ref(), labels)
+        {
+            blocks.push(Block::Heading("Bias and uncertainty against the number of events".into()));
+            blocks.push(Block::Figures(figures));
+            blocks.push(Block::Table(table));
+        }
         blocks.push(Block::Heading("Pulls".into()));
         blocks.push(Block::Figures(pulls::figures(group, labels)));
         blocks.push(Block::Table(pulls::table(group, labels)));
@@ -30,7 +46,7 @@ pub fn section(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Sectio
     } else {
         blocks.extend(single::blocks(group, labels));
     }
-    blocks.push(Block::Table(table(group, labels, max_rows)));
+    blocks.push(Block::Table(table(group, labels, options.max_rows)));
     let title = if group.is_campaign() { "Fits at known points" } else { "Fits of single data sets" };
     Section::new(&format!("fits-{}", group.name), &format!("{title}: {}", group.name), blocks)
 }
@@ -74,10 +90,20 @@ fn campaign_text(group: &FitGroup<'_>) -> String {
         None => ("no probability can be given", "n/a".to_owned()),
     };
     format!(
-        "{judgement}; \u{3c7}^{{2}} = {} for {} degrees of freedom over {fits} test points, probability {shown}; {converged}",
+        "{judgement}; \u{3c7}^{{2}} = {} for {} degrees of freedom over {fits} fits at {}, probability {shown}; {converged}",
         fixed(chi2.value, 1),
-        chi2.degrees
+        chi2.degrees,
+        points(group)
     )
+}
+
+/// How many true points the fits of a group have between them.
+fn points(group: &FitGroup<'_>) -> String {
+    let truth = |fit: &FitEntry| -> Vec<u64> {
+        fit.result.parameters.iter().filter_map(|parameter| parameter.truth).map(f64::to_bits).collect()
+    };
+    let points: BTreeSet<Vec<u64>> = group.valid().map(truth).filter(|truth| !truth.is_empty()).collect();
+    if points.len() == 1 { "one true point".to_owned() } else { format!("{} true points", points.len()) }
 }
 
 fn capitalised(text: &str) -> String {

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use mctune_engine::stage::{InputArtifact, StageError, TaskContext};
 use serde::Deserialize;
 
-use super::content::{Content, Curve, FitEntry, InputRow, Origin, Overlay, ShownSample};
+use super::content::{Content, Curve, FitEntry, InputRow, Learned, Origin, Overlay, ResponseEntry, Scan, ShownSample};
 use super::training;
-use crate::density::{BinnedDensity, Condition};
+use crate::density::{Condition, Density, ParameterRange};
 use crate::model;
 use crate::sample::Sample;
 
 /// Slots, in the order in which the page lists them.
-const SLOTS: [&str; 5] = ["spectra", "model", "curve", "fits", "summary"];
+const SLOTS: [&str; 6] = ["spectra", "response", "model", "curve", "fits", "summary"];
 
 /// An estimator with its name.
 struct Estimator {
     origin: Origin,
-    density: Box<dyn BinnedDensity>,
+    density: Box<dyn Density>,
     best_epoch: Option<u64>,
 }
 
@@ -33,7 +33,11 @@ struct Training {
 }
 
 /// Everything that fills the slots; at most `points` samples of each stage are read.
-pub(super) fn read(context: &TaskContext<'_>, points: usize) -> Result<Content, StageError> {
+pub(super) fn read(
+    context: &TaskContext<'_>,
+    points: usize,
+    centre: &BTreeMap<String, f64>,
+) -> Result<Content, StageError> {
     let mut content = Content::default();
     for input in context.inputs("fits") {
         let result = json(input, &context.read(input)?)?;
@@ -44,8 +48,13 @@ pub(super) fn read(context: &TaskContext<'_>, points: usize) -> Result<Content, 
         let bytes = member(context, input, "summary.json")?;
         content.summaries.push((input.stage.to_string(), json(input, &bytes)?));
     }
+    for input in context.inputs("response") {
+        let bytes = member(context, input, "response.json")?;
+        content.responses.push(ResponseEntry { origin: origin(input), measured: json(input, &bytes)? });
+    }
     let estimators: Vec<Estimator> =
         context.inputs("model").iter().map(|input| estimator(context, input)).collect::<Result<_, _>>()?;
+    content.learned = estimators.iter().map(|one| learned(one, centre)).collect();
     for input in context.inputs("curve") {
         let origin = origin(input);
         let rows = training::parse(&context.read(input)?).map_err(|error| unreadable(input, &error))?;
@@ -95,6 +104,48 @@ fn estimator(context: &TaskContext<'_>, input: &InputArtifact) -> Result<Estimat
     let facts: Option<Description> = serde_json::from_slice(&description).ok();
     let best_epoch = facts.and_then(|facts| facts.training).and_then(|training| training.best_epoch);
     Ok(Estimator { origin: origin(input), density, best_epoch })
+}
+
+/// Values of a parameter between the ends of its range.
+const SCAN: u32 = 41;
+
+/// Densities along each parameter, the others at `centre` or, where it names none, in the middle of their range.
+fn learned(estimator: &Estimator, centre: &BTreeMap<String, f64>) -> Learned {
+    let density = estimator.density.as_ref();
+    let (bins, sources, ranges) = (density.bins(), density.sources(), density.parameters());
+    let middle = |range: &ParameterRange| {
+        let given = centre.get(&range.name).copied();
+        given.unwrap_or(0.5 * (range.low + range.high)).clamp(range.low, range.high)
+    };
+    let point: Vec<f64> = ranges.iter().map(middle).collect();
+    let rows = |conditions: &[Condition]| -> Vec<Vec<f64>> {
+        density.densities(conditions).chunks(bins.count.max(1)).map(<[f64]>::to_vec).collect()
+    };
+    let at = |point: &[f64]| {
+        (0..sources.len()).map(|source| Condition { point: point.to_vec(), source }).collect::<Vec<_>>()
+    };
+    let scan = |(index, range): (usize, &ParameterRange)| {
+        let share = |step: u32| f64::from(step) / f64::from(SCAN - 1);
+        let values: Vec<f64> = (0..SCAN).map(|step| range.low + share(step) * (range.high - range.low)).collect();
+        let moved = |value: &f64| {
+            let mut moved = point.clone();
+            moved[index] = *value;
+            moved
+        };
+        let along = |source| {
+            let condition = |value| Condition { point: moved(value), source };
+            rows(&values.iter().map(condition).collect::<Vec<_>>())
+        };
+        Scan { parameter: range.name.clone(), densities: (0..sources.len()).map(along).collect(), values }
+    };
+    Learned {
+        model: estimator.origin.series(),
+        bins,
+        sources: sources.to_vec(),
+        centre: ranges.iter().map(|range| range.name.clone()).zip(point.iter().copied()).collect(),
+        at_centre: rows(&at(&point)),
+        scans: ranges.iter().enumerate().map(scan).collect(),
+    }
 }
 
 /// At most `points` samples of each stage, evenly spaced from the first to the last.

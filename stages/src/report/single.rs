@@ -10,6 +10,8 @@ use crate::fit::result::FittedParameter;
 
 /// More data sets than this do not fit side by side.
 const SHOWN: usize = 6;
+/// Data that fluctuate reach this probability of their goodness of fit once in ten thousand times.
+const SMOOTH: f64 = 0.9999;
 
 /// Figure and tables of a group.
 #[must_use]
@@ -42,7 +44,13 @@ pub fn verdict(fit: &FitEntry, labels: &Labels) -> Verdict {
         .filter_map(|p| Some(format!("{} ({})", signed(p.pull?, 2), labels.parameter(&p.name))))
         .collect();
     let pulls = if pulls.is_empty() { String::new() } else { format!("; pulls {}", pulls.join(", ")) };
-    Verdict { grade: Grade::Neutral, text: format!("{name}: {}{pulls}.", values.join(", ")) }
+    // Data made of quantiles instead of random numbers do not fluctuate: their probability says nothing.
+    let smooth = if fit.result.probability.is_some_and(|p| p > SMOOTH) {
+        "; the data scatter less than random events would (Asimov data?), so their agreement with the model is no test of it"
+    } else {
+        ""
+    };
+    Verdict { grade: Grade::Neutral, text: format!("{name}: {}{pulls}{smooth}.", values.join(", ")) }
 }
 
 fn value(parameter: &FittedParameter) -> String {

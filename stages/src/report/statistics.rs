@@ -43,6 +43,30 @@ impl Moments {
     }
 }
 
+/// A median with its standard error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Median {
+    /// The median; NaN of nothing.
+    pub value: f64,
+    /// Its standard error, for normally distributed values: sqrt(pi/2) times that of the mean.
+    pub error: f64,
+}
+
+/// Median of the finite values.
+#[must_use]
+pub fn median(values: &[f64]) -> Median {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    let value = match sorted.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => sorted[half],
+        _ => 0.5 * (sorted[half - 1] + sorted[half]),
+    };
+    let error = Moments::of(&sorted).map_or(0.0, |moments| std::f64::consts::FRAC_PI_2.sqrt() * moments.mean_error());
+    Median { value, error }
+}
+
 /// A chi-square with its degrees of freedom.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ChiSquare {
@@ -121,6 +145,15 @@ mod tests {
         assert!((probability - 0.5).abs() < 1e-5);
         assert_eq!(ChiSquare::default().probability(), None);
         assert_eq!(ChiSquare { value: f64::NAN, degrees: 3 }.probability(), None);
+    }
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[3.0, 1.0, f64::NAN, 2.0]).value, 2.0);
+        let even = median(&[4.0, 1.0, 2.0, 3.0]);
+        assert_eq!(even.value, 2.5);
+        assert!((even.error - 1.2533 * (5.0_f64 / 3.0).sqrt() / 2.0).abs() < 1e-4, "{even:?}");
+        assert!(median(&[]).value.is_nan());
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! nothing in it depends on the time, the host or the version of the library. Sizes: `n` and `count` as bit-packed
 //! differences, `source` as run-length codes of a dictionary, no statistics, no page index.
 
+mod events;
 mod reader;
 mod writer;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use events::{write_counts_csv, write_csv as write_events_csv, write_parquet as write_events_parquet};
 pub(super) use reader::read;
 pub(super) use writer::write;
 
@@ -119,14 +121,16 @@ mod tests {
         assert!(matches!(error, SampleError::Damaged { .. }), "{error}");
     }
 
-    /// Other programs read the file: pandas and pyarrow see the same columns. Skipped, visibly, where Python has no
-    /// pyarrow; `MCTUNE_TEST_PYTHON` names another interpreter.
+    /// Other programs read the file: pandas and pyarrow see the same columns. Skipped, visibly, where Python lacks
+    /// them; `MCTUNE_TEST_PYTHON` names another interpreter.
     #[test]
     fn pyarrow_reads_it() {
         let python = std::env::var("MCTUNE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
-        let has = Command::new(&python).args(["-c", "import pyarrow"]).output();
+        let has = Command::new(&python).args(["-c", "import pandas, pyarrow"]).output();
         if !has.is_ok_and(|output| output.status.success()) {
-            println!("skipped: `{python}` has no pyarrow (pip install pyarrow; or set MCTUNE_TEST_PYTHON)");
+            println!(
+                "skipped: `{python}` lacks pandas or pyarrow (`make test` installs them; or set MCTUNE_TEST_PYTHON)"
+            );
             return;
         }
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -134,12 +138,18 @@ mod tests {
         let script = "import sys, json, pyarrow.parquet as pq\n\
             t = pq.read_table(sys.argv[1])\n\
             h = json.loads(t.schema.metadata[b'mctune.sample'])\n\
-            print(t.num_rows, sum(t['n'].to_pylist()), sum(t['count'].to_pylist()), sorted(set(t['source'].to_pylist())), h['truth']['kB'])";
+            print(t.num_rows, sum(t['n'].to_pylist()), sum(t['count'].to_pylist()), sorted(set(t['source'].to_pylist())), h['truth']['kB'])\n\
+            import pandas\n\
+            f = pandas.read_parquet(sys.argv[1])\n\
+            print(list(f.columns), f.groupby('source')['count'].sum()['Cs137'])";
         let output = Command::new(&python).args(["-c", script]).arg(file.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let sum_n: u64 = (0..2000_u64).map(|i| 400 + i + 10 + 2 * i + 8 * i).sum();
         let sum_count: u64 = 3 * (0..2000_u64).map(|i| 1 + i % 7).sum::<u64>();
-        let expected = format!("6000 {sum_n} {sum_count} ['AmBe', 'Cs137', 'K40'] 15.45");
+        let expected = format!(
+            "6000 {sum_n} {sum_count} ['AmBe', 'Cs137', 'K40'] 15.45\n['source', 'n', 'count'] {}",
+            sum_count / 3
+        );
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected);
     }
 }

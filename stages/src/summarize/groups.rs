@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::moments::{mean, median, standard_deviation, standard_error};
 use super::statistics::{FitRow, Group, ParameterStatistics, Summary};
 use crate::fit::goodness::chi_square_probability;
-use crate::fit::matrix;
+use mctune_inference::matrix;
 use crate::fit::result::{FitResult, FittedParameter};
 
 /// A fit with where it comes from.

@@ -37,7 +37,7 @@ pub(super) fn spelled(path: &[Step]) -> String {
 }
 
 /// The steps of `geometry.radii[2]`.
-pub(super) fn steps(path: &str) -> Vec<Step> {
+pub(crate) fn steps(path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     for piece in path.split('.').filter(|piece| !piece.is_empty()) {
         let mut parts = piece.split('[');
@@ -48,28 +48,35 @@ pub(super) fn steps(path: &str) -> Vec<Step> {
 }
 
 /// The parameters of a stage for one combination of axis values.
-pub(super) struct Place<'a> {
-    pub(super) draft: &'a Draft,
-    pub(super) axes: &'a Axes,
+pub(crate) struct Place<'a> {
+    pub(crate) draft: &'a Draft,
+    pub(crate) axes: &'a Axes,
     /// Index of the element on each axis that the parameters refer to.
-    pub(super) bindings: Vec<(&'a str, usize)>,
+    pub(crate) bindings: Vec<(&'a str, usize)>,
 }
 
 /// Where a parameter was written.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) value: Span,
-    pub(super) key: Option<Span>,
+pub(crate) struct Found {
+    pub(crate) value: Span,
+    pub(crate) key: Option<Span>,
     /// The text that was written, if it was text without quotes.
-    pub(super) text: Option<String>,
+    pub(crate) text: Option<String>,
     /// Steps of the path that were found.
     depth: usize,
     computed: bool,
 }
 
+impl Found {
+    /// Whether the value at `path` itself was found, not only something around it.
+    pub(crate) fn is_whole(&self, path: &[Step]) -> bool {
+        self.depth >= path.len()
+    }
+}
+
 impl<'a> Place<'a> {
     /// The parameter at `path`, or the nearest thing around it that was written.
-    pub(super) fn find(&self, path: &[Step]) -> Found {
+    pub(crate) fn find(&self, path: &[Step]) -> Found {
         let name = Found { value: self.draft.span, key: None, text: None, depth: 0, computed: false };
         let layers = self.draft.layers.iter().rev().map(|layer| self.walk(layer, path));
         // Later layers win, so the first of equal depth counts; above all of them is the stage itself.
@@ -77,12 +84,12 @@ impl<'a> Place<'a> {
     }
 
     /// Whether the value was computed for an axis, so that nobody wrote it.
-    pub(super) fn is_computed(&self, path: &[Step]) -> bool {
+    pub(crate) fn is_computed(&self, path: &[Step]) -> bool {
         self.find(path).computed
     }
 
-    /// Place inside the stage where the value at `path` is taken from elsewhere; none if it stands there itself.
-    pub(super) fn taken_at(&self, path: &[Step]) -> Option<Span> {
+    /// What is written in the stage itself at `path`, or the nearest thing around it.
+    pub(crate) fn written(&self, path: &[Step]) -> Option<&'a Node> {
         let deepest = self.draft.written.iter().rev().map(|layer| {
             let (mut at, mut depth) = (layer, 0);
             for step in path {
@@ -92,13 +99,16 @@ impl<'a> Place<'a> {
             }
             (depth, at)
         });
-        let best = deepest.fold(None, |best: Option<(usize, &Node)>, found| match best {
+        let best = deepest.fold(None, |best: Option<(usize, &'a Node)>, found| match best {
             Some(best) if best.0 >= found.0 => Some(best),
             _ => Some(found),
         });
         best.map(|(_, node)| node)
-            .filter(|node| node.as_text().is_some_and(|text| text.contains("${")))
-            .map(|node| node.span)
+    }
+
+    /// Place inside the stage where the value at `path` is taken from elsewhere; none if it stands there itself.
+    pub(crate) fn taken_at(&self, path: &[Step]) -> Option<Span> {
+        self.written(path).filter(|node| node.as_text().is_some_and(|text| text.contains("${"))).map(|node| node.span)
     }
 
     fn walk(&self, layer: &'a Node, path: &[Step]) -> Found {

@@ -90,7 +90,7 @@ fn a_whole_study() {
     let stages: Vec<_> = pipeline.stages.keys().map(|name| &**name).collect();
     assert_eq!(stages, ["training", "coverage", "check", "surrogate", "ensemble", "ensemble_fit", "export"]);
     let training = &pipeline.stages["training"];
-    assert_eq!((training.cpus, training.stream.as_str(), training.line), (2, "training", 19));
+    assert_eq!((training.resources.cpus, training.stream.as_str(), training.line), (2, "training", 19));
     assert_eq!(pipeline.stages["coverage"].stream, "validation");
 }
 
@@ -133,7 +133,7 @@ fn parameters_are_filled_in() {
 fn inputs_are_resolved() {
     let pipeline = loaded(STUDY, None, &[]);
     let source = |stage: &str, artifact: &str| InputSource { stage: stage.into(), artifact: artifact.into() };
-    let input = |slot: &str, sources: Vec<InputSource>| InputDecl { slot: slot.into(), sources };
+    let input = |slot: &str, sources: Vec<InputSource>| InputDecl { slot: slot.into(), sources, min_success: None };
     assert_eq!(
         pipeline.stages["surrogate"].inputs,
         [
@@ -150,7 +150,7 @@ fn inputs_are_resolved() {
 fn profiles_then_overrides() {
     let quick = loaded(STUDY, Some("quick"), &[]);
     assert_eq!(coordinates(&quick, "replica"), json!([0, 1]));
-    assert_eq!(quick.stages["training"].cpus, 1);
+    assert_eq!(quick.stages["training"].resources.cpus, 1);
     let parameters = render(&quick, "training", &[0]);
     assert_eq!(parameters["events"], 100);
     assert_eq!(parameters["detector"], json!({"radius": 17.2, "layers": 2}));

@@ -147,7 +147,6 @@ fn sections() {
     album.edit("name of a stage", "  data:\n", "  my.data:\n");
     album.edit("axis called params", "  replica: { range: 3 }", "  replica: { range: 3 }\n  params: [1]");
     album.edit("seed", "seed: 7", "seed: seven");
-    album.edit("resources", "    uses: train\n", "    uses: train\n    resources: { cpus: many, cpu: 3 }\n");
     album.edit("unused axis and parameter", "  replica: { range: 3 }", "  replica: { range: 3 }\n  spare: [1, 2]");
     album.edit("unused parameter", "  seed: 7\n", "  seed: 7\n  spare: 7\n");
     insta::assert_snapshot!(album.0);
@@ -321,6 +320,67 @@ fn profiles_and_overrides() {
     album.set("stages.dta.with.events=5");
     album.set("stages..with.events=5");
     album.set("params.events=lots");
+    insta::assert_snapshot!(album.0);
+}
+
+#[test]
+fn execution() {
+    let mut album = Album::new();
+    let mut train = |title: &str, new: &str| {
+        album.edit(title, "    uses: train\n", &format!("    uses: train\n    {new}\n"));
+    };
+    train("unknown resource", "resources: { cpus: 2, cores: 3 }");
+    train("cores in words", "resources: { cpus: many }");
+    train("no core", "resources: { cpus: 0 }");
+    train("memory without a unit", "resources: { memory: 4 }");
+    train("memory in an unknown unit", "resources: { memory: 4 Gb/s }");
+    train("half a GPU", "resources: { gpus: 0.5 }");
+    train("resources as a number", "resources: 4");
+    train("retries of a kind that computes", "retries: 3");
+    train("timeout without a unit", "timeout: 90");
+    train("timeout in an unknown unit", "timeout: 10 mn");
+    train("no time", "timeout: 0 s");
+    let mut command = |title: &str, new: &str| {
+        let data = "    uses: generate\n    over: [replica]\n    with: { events: 50 }\n";
+        let changed = format!(
+            "    uses: generate\n    over: [replica]\n    with: {{ events: 50 }}\n  tool:\n    uses: command\n    with: {{ run: tool, outputs: {{ x: x }} }}\n    {new}\n"
+        );
+        album.edit(title, data, &changed);
+    };
+    command("retries without a number", "retries: { wait: 5 s }");
+    command("retries in words", "retries: often");
+    command("misspelt field of retries", "retries: { times: 3, pause: 5 s }");
+    insta::assert_snapshot!(album.0);
+}
+
+#[test]
+fn exclusions_and_gathers() {
+    let mut album = Album::new();
+    let mut fit = |title: &str, new: &str| {
+        album.edit(title, "    over: [model, replica]\n", &format!("    over: [model, replica]\n    exclude: {new}\n"));
+    };
+    fit("axis that the stage lacks", "{ point: 1 }");
+    fit("misspelt axis", "{ modl: tede }");
+    fit("record that the axis lacks", "{ model: nfde }");
+    fit("list of values", "[tede]");
+    fit("nothing in particular", "[{}]");
+    fit("map for a record", "{ model: { name: tede } }");
+    album.edit(
+        "field that points lack",
+        "    over: [point]\n",
+        "    over: [point]\n    exclude: [{ point: { kB: 6, fc: 0 } }]\n",
+    );
+    album.edit("number for a point", "    over: [point]\n", "    over: [point]\n    exclude: { point: 6 }\n");
+    album.edit("every value of an axis", "{ range: 3 }", "{ range: 3, exclude: [0, 1, 2] }");
+    album.edit("value that the axis lacks", "{ range: 3 }", "{ range: 3, exclude: 7 }");
+    let mut gather = |title: &str, new: &str| album.edit(title, "train: training", &format!("train: {new}"));
+    gather("no producer", "{ min_success: 0.9 }");
+    gather("misspelt field", "{ from: training, min_sucess: 0.9 }");
+    gather("more than all", "{ from: training, min_success: 1.5 }");
+    gather("none", "{ from: training, min_success: 0 }");
+    gather("in words", "{ from: training, min_success: most }");
+    gather("more than there are", "{ from: training, min_success: 7 }");
+    album.edit("where nothing is gathered", "data: data }", "data: { from: data, min_success: 0.9 } }");
     insta::assert_snapshot!(album.0);
 }
 

@@ -1,12 +1,15 @@
 //! Stage kinds that do nothing, with parameters and slots of every sort.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Registry;
-use crate::stage::{Arity, ArtifactType, Output, ParamError, Slot, Slots, Stage, StageError, TaskContext};
+use crate::stage::{
+    Arity, ArtifactType, FileDependency, Output, ParamError, Slot, Slots, Stage, StageError, TaskContext,
+};
 
 const SAMPLE: ArtifactType = ArtifactType("sample");
 const MODEL: ArtifactType = ArtifactType("model");
@@ -174,6 +177,9 @@ struct CommandParams {
     run: String,
     #[serde(default)]
     outputs: BTreeMap<String, String>,
+    /// Files that it reads.
+    #[serde(default)]
+    files: Vec<PathBuf>,
 }
 
 impl Stage for Command {
@@ -181,12 +187,18 @@ impl Stage for Command {
     const KIND: &'static str = "command";
     const VERSION: u32 = 1;
     const SUMMARY: &'static str = "Runs a program.";
+    const EXTERNAL: bool = true;
 
     fn slots(&self) -> Slots {
         Slots::Any
     }
     fn outputs(&self, params: &CommandParams) -> Vec<Output> {
         params.outputs.iter().map(|(name, file)| Output::new(name, ArtifactType::ANY, file)).collect()
+    }
+    fn files(&self, params: &CommandParams) -> Vec<FileDependency> {
+        let file =
+            |(index, path): (usize, &PathBuf)| FileDependency { param: format!("files[{index}]"), path: path.clone() };
+        params.files.iter().enumerate().map(file).collect()
     }
     fn run(&self, _: &CommandParams, _: &mut TaskContext<'_>) -> Result<(), StageError> {
         Ok(())

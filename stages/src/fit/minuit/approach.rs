@@ -9,7 +9,7 @@
 
 use super::unit_box::UnitBox;
 use crate::fit::likelihood::LikelihoodError;
-use crate::fit::matrix;
+use mctune_inference::matrix;
 use crate::fit::objective::{Curvature, Expansion};
 
 /// Steps at most; from the far corner of the box five to ten are needed.

@@ -12,7 +12,7 @@
 use super::approach::held;
 use super::unit_box::UnitBox;
 use crate::fit::likelihood::LikelihoodError;
-use crate::fit::matrix;
+use mctune_inference::matrix;
 use crate::fit::objective::{Curvature, Expansion};
 
 /// A crossing is found when the next step is shorter than this share of the symmetric error.

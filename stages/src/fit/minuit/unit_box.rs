@@ -6,7 +6,7 @@ use minuit2::{FCN, FCNGradient};
 
 use super::Parameter;
 use crate::fit::likelihood::LikelihoodError;
-use crate::fit::matrix;
+use mctune_inference::matrix;
 use crate::fit::objective::{Curvature, Expansion, Objective};
 
 /// What Minuit is told after the function has failed; the fit ends with the failure itself.

@@ -1,10 +1,15 @@
 //! Compares the generator with the published densities of NeuroMCT at all twelve points:
-//! `cargo run -p mctune-stages --example validate_generator [million decays per spectrum]`.
+//! `cargo run -p mctune-stages --example validate_generator [million decays per spectrum [folder for figures]]`.
 //!
-//! Prints tables in Markdown: distances, peaks, widths, slopes, each with its bound.
+//! Prints tables in Markdown: distances, peaks, widths, slopes, each with its bound. Ends with status 1 when a comparison
+//! lies outside its bound.
 #![expect(clippy::print_stdout, reason = "an example reports to its user")]
 
+mod figures;
+
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use mctune_engine::stage::{Cancel, Seed};
@@ -12,7 +17,7 @@ use mctune_stages::generate::compare::{Peak, distances, fit_peak};
 use mctune_stages::generate::{Constants, GenerateParams, Generator, Point, Request};
 use mctune_stages::sample::Bins;
 
-const REFERENCE: &str = include_str!("../data/reference/tede-spectra.csv");
+const REFERENCE: &str = include_str!("../../data/reference/tede-spectra.csv");
 const SOURCES: [&str; 5] = ["Cs137", "K40", "Co60", "AmBe", "AmC"];
 const BINS: Bins = Bins::STUDY;
 const CENTRE: Point = Point { kb: 15.45, fc: 0.525, yield_per_mev: 10_100.0 };
@@ -41,7 +46,7 @@ struct Reference {
     densities: BTreeMap<String, Vec<f64>>,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let millions: f64 = std::env::args().nth(1).map_or(Ok(1.0), |text| text.parse()).context("million decays")?;
     let events = (1e6 * millions) as u64;
     let reference = reference()?;
@@ -87,7 +92,24 @@ fn main() -> Result<()> {
     }
     failed += slopes(&generator, events)?;
     println!("\n{failed} comparisons outside their bounds (marked with !)");
-    Ok(())
+    if let Some(folder) = std::env::args().nth(2) {
+        overlays(Path::new(&folder), &rows[0].1, &reference)?;
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One figure of the gamma sources, one of the neutron sources, at the centre.
+fn overlays(folder: &Path, spectra: &[Vec<f64>], reference: &Reference) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let overlay = |i: usize| figures::Overlay {
+        source: SOURCES[i],
+        simulated: &spectra[i],
+        published: &reference.densities[&format!("p0_{}", SOURCES[i])],
+    };
+    let gammas: Vec<_> = (0..3).map(overlay).collect();
+    let neutrons: Vec<_> = (3..5).map(overlay).collect();
+    figures::write(&folder.join("generator-gamma.svg"), "Gamma sources", 4.6, &BINS, &gammas)?;
+    figures::write(&folder.join("generator-neutron.svg"), "Neutron sources", 11.4, &BINS, &neutrons)
 }
 
 fn slopes(generator: &Generator, events: u64) -> Result<usize> {
