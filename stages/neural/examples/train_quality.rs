@@ -1,7 +1,7 @@
 //! Trains on spectra of a detector whose densities are known at every point, and reports the bias of the detector
 //! parameters that the result would cause, in units of the statistical error of 10 000 events per source.
 //!
-//! Settings come as one JSON object: `cargo run -p mctune-neural --example train_quality -- '{"epochs": 100}'`; besides
+//! Settings come as one JSON object: `cargo run -p mctune-neural --example train_quality -- '{"grid": 5}'`; besides
 //! `train`, a whole `TrainConfig`: `architecture`, `grid` (points per axis), `events` per training spectrum, `threads`, `seed`.
 
 #![expect(
