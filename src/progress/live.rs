@@ -232,6 +232,6 @@ stages:
         tasks[10..20].iter().for_each(|task| board.event(&Event::Finished { task: *task, seconds: 0.1 }));
         assert!((board.speed(times[1]) - 20.0 / 15.0).abs() < 1e-9);
         assert!(board.speed(times[2]) < 0.1, "nothing in the last fifteen seconds");
-        assert_eq!([speed(0.02), speed(3.14), speed(250.0)], ["1.2 tasks/min", "3.1 tasks/s", "250 tasks/s"]);
+        assert_eq!([speed(0.02), speed(3.12), speed(250.0)], ["1.2 tasks/min", "3.1 tasks/s", "250 tasks/s"]);
     }
 }
