@@ -58,6 +58,11 @@ pub enum Reason {
         /// The object.
         object: Digest,
     },
+    /// It was finished; its result was collected since, and would be computed again.
+    Collected {
+        /// An object of it that is gone.
+        object: Digest,
+    },
 }
 
 /// The status of every task of a campaign.
@@ -113,6 +118,7 @@ fn status(
             Status::Hit { key }
         }
         Lookup::Lost { object } => Status::Run { key, reason: Reason::Lost { object } },
+        Lookup::Collected { object, .. } => Status::Run { key, reason: Reason::Collected { object } },
         Lookup::Unknown => {
             let reason = reason(store, history, resolver, &campaign.graph.label(task), task, &resolved);
             Status::Run { key, reason }

@@ -106,7 +106,7 @@ fn task_value(campaign: &Campaign, store: &Store, task: TaskId, status: &Status)
     let record = match status {
         Status::Hit { key } => match record::look_up(store, key) {
             Lookup::Hit(record) => Some(record),
-            Lookup::Lost { .. } | Lookup::Unknown => None,
+            Lookup::Lost { .. } | Lookup::Collected { .. } | Lookup::Unknown => None,
         },
         _ => None,
     };
