@@ -52,14 +52,6 @@ pub(crate) struct Copy {
     pub(crate) length: u64,
 }
 
-/// A record and the frame it was read from.
-#[derive(Debug, Clone)]
-struct Filed {
-    record: Arc<Record>,
-    writer: u32,
-    offset: u64,
-}
-
 /// What the journals say.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
@@ -71,9 +63,9 @@ pub(crate) struct Catalog {
     condemned: HashSet<PackPlace>,
     /// Loose objects found damaged by a store that cannot move them away.
     unusable: DigestMap<()>,
-    records: DigestMap<Filed>,
+    records: DigestMap<Arc<Record>>,
     /// Further records by key, which arise when a task is done again.
-    further_records: DigestMap<Vec<Filed>>,
+    further_records: DigestMap<Vec<Arc<Record>>>,
 }
 
 impl Catalog {
@@ -101,15 +93,15 @@ impl Catalog {
         self.records.reserve(bytes / 750);
     }
 
-    /// Learns what a frame of `writer` at `offset` says.
-    pub(crate) fn learn(&mut self, writer: u32, offset: u64, frame: Frame) {
+    /// Learns what a frame of `writer` says.
+    pub(crate) fn learn(&mut self, writer: u32, frame: Frame) {
         match frame {
             Frame::Object { digest, pack, offset, length } => {
                 let place = Place::Pack(PackPlace { writer, pack, offset });
                 self.add_copy(digest, Copy { place, length });
             }
             Frame::Loose { digest, length } => self.add_copy(digest, Copy { place: Place::Loose, length }),
-            Frame::Record(record) => self.add_record(Filed { record, writer, offset }),
+            Frame::Record(record) => self.add_record(record),
             Frame::Condemned { writer, pack, offset } => {
                 let writer = self.number(&writer);
                 self.condemn(PackPlace { writer, pack, offset });
@@ -132,24 +124,24 @@ impl Catalog {
         }
     }
 
-    fn add_record(&mut self, filed: Filed) {
-        let Some(present) = self.records.get_mut(&filed.record.key) else {
-            self.records.insert(filed.record.key, filed);
+    fn add_record(&mut self, record: Arc<Record>) {
+        let Some(present) = self.records.get_mut(&record.key) else {
+            self.records.insert(record.key, record);
             return;
         };
-        let same = |other: &Filed| (other.writer, other.offset) == (filed.writer, filed.offset);
-        if same(present) {
+        let further = self.further_records.get_mut(&record.key).into_iter().flatten();
+        if let Some(twin) = std::iter::once(&mut *present).chain(further).find(|known| known.agrees(&record)) {
+            // The same record again: a collection has written it anew. One that says "bare" has the last word.
+            if record.bare {
+                *twin = record;
+            }
             return;
         }
-        let further = self.further_records.entry(filed.record.key).or_default();
-        if further.iter().any(same) {
-            return;
-        }
-        // The latest stands in `records`; the rest behind it, latest first.
-        let writers = &self.writers;
-        let age = |f: &Filed| (f.record.written_ms, writers[f.writer as usize].clone(), f.offset);
-        let older = if age(&filed) > age(present) { std::mem::replace(present, filed) } else { filed };
-        let at = further.partition_point(|other| age(other) > age(&older));
+        // The latest stands in `records`; the rest behind it, latest first. Of two with one time, any order will do that is
+        // the same for every reader.
+        let older = if record.age() > present.age() { std::mem::replace(present, record) } else { record };
+        let further = self.further_records.entry(older.key).or_default();
+        let at = further.partition_point(|other| other.age() > older.age());
         further.insert(at, older);
     }
 
@@ -186,7 +178,12 @@ impl Catalog {
     pub(crate) fn records(&self, key: &Digest) -> impl Iterator<Item = &Arc<Record>> {
         let first = self.records.get(key);
         let further = if first.is_some() { self.further_records.get(key) } else { None };
-        first.into_iter().chain(further.into_iter().flatten()).map(|filed| &filed.record)
+        first.into_iter().chain(further.into_iter().flatten())
+    }
+
+    /// All records of all keys.
+    pub(crate) fn all_records(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.records.values().chain(self.further_records.values().flatten())
     }
 
     /// All keys that have records.

@@ -47,6 +47,12 @@ pub enum StoreError {
         /// Where it was expected.
         root: PathBuf,
     },
+    /// This process seemed to be dead for so long that a collection went on without it.
+    #[error("the store {} has let go of this process, which was silent for more than an hour", root.display())]
+    Evicted {
+        /// Folder of the store.
+        root: PathBuf,
+    },
     /// A record names an object that the store does not hold.
     #[error("record {} names object {}, which is not in the store", key.short(), digest.short())]
     RecordWithoutObject {
@@ -96,6 +102,7 @@ impl StoreError {
             Self::NewerFormat { .. } => Some("use the program version that wrote the store, or a new store"),
             Self::Absent { .. } => Some("check `--store` and `MCTUNE_STORE`"),
             Self::Changed { .. } => Some("wait until nothing writes to the file any more"),
+            Self::Evicted { .. } => Some("run again: everything that was finished is kept"),
             Self::RecordWithoutObject { .. } | Self::RecordTooLarge { .. } => None,
         }
     }

@@ -6,9 +6,11 @@
 //! packs/<writer>-0000.pack    small objects, one after the other
 //! objects/xx/<digest>         large objects, one a file, read-only
 //! index/                      what the journals say, for quick look-ups; can be deleted at any time
+//! live/<writer>               leases of processes that use the store at this moment
+//! trash/<writer>/             what a collection took away while such processes lived; laid out like a store
 //! damaged/                    large objects and indexes that turned out to be damaged
 //! scratch/<key>/              checkpoints of unfinished tasks      (filled by the engine)
-//! work/  runs/                working folders; run manifests       (filled by the engine)
+//! work/<writer>/  runs/       working folders; run manifests       (filled by the engine)
 //! ```
 
 use std::fs;
@@ -73,12 +75,28 @@ impl Layout {
         self.root.join("damaged")
     }
 
-    pub(crate) fn scratch(&self, key: &Digest) -> PathBuf {
-        self.root.join("scratch").join(key.to_string())
+    pub(crate) fn live(&self) -> PathBuf {
+        self.root.join("live")
     }
 
-    pub(crate) fn work(&self) -> PathBuf {
+    pub(crate) fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    pub(crate) fn scratches(&self) -> PathBuf {
+        self.root.join("scratch")
+    }
+
+    pub(crate) fn scratch(&self, key: &Digest) -> PathBuf {
+        self.scratches().join(key.to_string())
+    }
+
+    pub(crate) fn works(&self) -> PathBuf {
         self.root.join("work")
+    }
+
+    pub(crate) fn work(&self, writer: &WriterId) -> PathBuf {
+        self.works().join(writer.as_str())
     }
 
     pub(crate) fn runs(&self) -> PathBuf {
@@ -140,13 +158,34 @@ impl Layout {
     }
 }
 
+/// Writer and number in the name of a pack.
+pub(crate) fn parse_pack(name: &str) -> Option<(WriterId, u32)> {
+    let (writer, number) = name.strip_suffix(".pack")?.rsplit_once('-')?;
+    Some((WriterId::parse(writer)?, number.parse().ok()?))
+}
+
 /// A file with a name of its own in `folder`, to be given its final name when it is whole; removed if that never comes.
 ///
 /// It gets the permissions any new file gets; those of a temporary file would lock out the rest of a group.
 pub(crate) fn new_file_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    new_file(folder, TEMPORARY_PREFIX)
+}
+
+/// As [`new_file_in`], with the writer in the name, so that a collection knows whose it is.
+pub(crate) fn new_file_of(folder: &Path, writer: &WriterId) -> std::io::Result<tempfile::NamedTempFile> {
+    new_file(folder, &format!("{TEMPORARY_PREFIX}{writer}."))
+}
+
+/// Whose unfinished file this is: `None` if the name is not that of one, `Some(None)` if it does not say.
+pub(crate) fn parse_unfinished(name: &str) -> Option<Option<WriterId>> {
+    let rest = name.strip_prefix(TEMPORARY_PREFIX)?;
+    Some(rest.rsplit_once('.').and_then(|(writer, _)| WriterId::parse(writer)))
+}
+
+fn new_file(folder: &Path, prefix: &str) -> std::io::Result<tempfile::NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
     tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
+        .prefix(prefix)
         .rand_bytes(12)
         .permissions(fs::Permissions::from_mode(0o666))
         .tempfile_in(folder)

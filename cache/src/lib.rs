@@ -18,15 +18,18 @@
 //! A copy of an object that turns out to be damaged is **condemned**: in a pack, by a frame that names the place; a file
 //! of its own is moved to `damaged/`. From then on the object is missing, until it is stored again.
 //!
-//! # Collecting garbage, repairing
-//! Not done yet; the form of the store leaves room for both.
-//! - *Collecting* copies what is still needed from old packs into packs of its own, and the records that name it into its own
-//!   journal (frames are bound to their journal, so that they are written anew, not copied); when that is flushed,
-//!   the old packs and journals are removed, the index is dropped, and readers that still have the old places in mind get
-//!   misses and look again. It must keep off journals whose writer may live: their name tells host and process. Unfinished
-//!   files in `objects/` and old folders in `scratch/` and `work/` go by the same rule.
-//! - *Repairing* is condemning what [`Store::verify`] finds ([`OnDamage::Condemn`]) and storing it anew, from another store or by
-//!   running the task again.
+//! # Who uses it
+//! A process that writes, or that [says so](Store::hold), has a **lease** in `live/`: a file that is locked by it and touched
+//! every quarter of a minute. A collection takes nothing for good that a process with a living lease may have seen.
+//! - On the same machine (same kernel) the lock alone tells whether the process lives.
+//! - A lease from another machine is dead when it was not touched for an hour, by the clock of the file system, and is not
+//!   touched for 45 seconds of watching either. A process that slept through that finds its lease gone, writes nothing more
+//!   and says so.
+//!
+//! # Collecting garbage
+//! [`Store::collect`] rewrites what ended processes have left, without what no wanted record names. Records stay; those that
+//! lose objects are marked as bare, so that a later look-up can say "collected". What is taken away goes to `trash/` first,
+//! where processes still find what they knew; it is removed when all of those have ended.
 
 mod catalog;
 mod digest;
@@ -34,18 +37,21 @@ mod error;
 mod index;
 mod journal;
 mod layout;
+mod lease;
 mod loose;
 mod pack;
 mod record;
 mod store;
+mod trash;
 mod writer_id;
 
 pub use blake3::Hasher;
 pub use digest::{Digest, ParseDigestError};
 pub use error::{ReadError, StoreError};
 pub use journal::FaultKind;
+pub use lease::Holder;
 pub use record::Record;
 pub use store::{
-    BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, Store, StoreStats, VerifyProgress,
-    VerifyReport,
+    BrokenRecord, CollectedRecord, CopyFault, FaultyCopy, GcOptions, GcReport, JournalFault, Keep, Leftover, OddFile,
+    OnDamage, Store, StoreStats, VerifyProgress, VerifyReport,
 };

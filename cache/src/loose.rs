@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 
-use crate::layout::{Layout, new_file_in};
+use crate::layout::{Layout, new_file_of};
 use crate::writer_id::WriterId;
 use crate::{Digest, StoreError};
 
@@ -24,7 +24,7 @@ const BUFFER: usize = 256 << 10;
 ///
 /// Gives the length, or `None` if the bytes turned out to have another digest; nothing is stored then.
 pub(crate) fn write(
-    layout: &Layout,
+    (layout, writer): (&Layout, &WriterId),
     digest: &Digest,
     source: &mut dyn Read,
     source_path: &Path,
@@ -33,7 +33,7 @@ pub(crate) fn write(
     let io = |e| StoreError::io("writing", &path, e);
     let folder = path.parent().unwrap_or(layout.root());
     fs::create_dir_all(folder).map_err(io)?;
-    let mut file = new_file_in(folder).map_err(io)?;
+    let mut file = new_file_of(folder, writer).map_err(io)?;
     let (found, length) = copy(source, source_path, file.as_file_mut(), &path)?;
     if found != *digest {
         return Ok(None);
@@ -65,26 +65,25 @@ pub(crate) fn copy(
     Ok((hasher.finalize().into(), hasher.count()))
 }
 
-/// Whether the object's file is there and `length` bytes long.
-pub(crate) fn is_there(layout: &Layout, digest: &Digest, length: u64) -> bool {
-    fs::metadata(layout.loose(digest)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == length)
+/// Whether this file is there and `length` bytes long.
+pub(crate) fn is_there(path: &Path, length: u64) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == length)
 }
 
 /// Moves a damaged object out of the way, unless another process has replaced the file that was `read` meanwhile.
-pub(crate) fn quarantine(layout: &Layout, digest: &Digest, read: Option<&File>) -> Result<(), StoreError> {
-    let path = layout.loose(digest);
+pub(crate) fn quarantine(layout: &Layout, path: &Path, digest: &Digest, read: Option<&File>) -> Result<(), StoreError> {
     if let Some(read) = read {
         let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-        if let (Ok(a), Ok(b)) = (read.metadata(), fs::metadata(&path))
+        if let (Ok(a), Ok(b)) = (read.metadata(), fs::metadata(path))
             && !same(a, b)
         {
             return Ok(());
         }
     }
-    match move_aside(layout, &path, &digest.to_string()) {
+    match move_aside(layout, path, &digest.to_string()) {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(StoreError::io("moving aside the damaged", &path, e)),
+        Err(e) => Err(StoreError::io("moving aside the damaged", path, e)),
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::StoreError;
 use crate::layout::Layout;
+use crate::trash::Trash;
 use crate::writer_id::WriterId;
 
 /// First bytes of a pack.
@@ -80,6 +81,7 @@ pub(crate) struct PackPlace {
 #[derive(Debug)]
 pub(crate) struct Packs {
     layout: Layout,
+    trash: Arc<Trash>,
     known: RwLock<Known>,
 }
 
@@ -90,8 +92,8 @@ struct Known {
 }
 
 impl Packs {
-    pub(crate) fn new(layout: Layout) -> Self {
-        Self { layout, known: RwLock::default() }
+    pub(crate) fn new(layout: Layout, trash: Arc<Trash>) -> Self {
+        Self { layout, trash, known: RwLock::default() }
     }
 
     /// Whether the pack is there and at least `end` bytes long.
@@ -103,9 +105,17 @@ impl Packs {
         if known.is_some_and(|length| length >= end) {
             return true;
         }
-        let Ok(metadata) = fs::metadata(self.layout.pack(writer, place.pack)) else { return false };
+        let path = self.layout.pack(writer, place.pack);
+        let Some(metadata) = fs::metadata(&path).ok().or_else(|| fs::metadata(self.trash.find(&path)?).ok()) else {
+            return false;
+        };
         self.grown(name, metadata.len());
         metadata.len() >= end
+    }
+
+    /// Whether the pack lies in its place at this moment and is at least `end` bytes long.
+    pub(crate) fn stays(&self, writer: &WriterId, place: PackPlace, end: u64) -> bool {
+        fs::metadata(self.layout.pack(writer, place.pack)).is_ok_and(|metadata| metadata.len() >= end)
     }
 
     /// Notes that a pack has become longer.
@@ -135,7 +145,9 @@ impl Packs {
         if let Some(file) = self.known.read().unwrap_or_else(PoisonError::into_inner).files.get(&name) {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(File::open(self.layout.pack(writer, place.pack))?);
+        let path = self.layout.pack(writer, place.pack);
+        let file = File::open(&path).or_else(|error| self.trash.find(&path).ok_or(error).and_then(File::open))?;
+        let file = Arc::new(file);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.files.len() >= OPEN_FILES {
             known.files.clear();

@@ -1,7 +1,10 @@
 //! The store: opening it, asking it, closing it. Writing and reading objects are in the modules below.
 
+mod collection;
 mod reading;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod view;
 mod writing;
@@ -12,10 +15,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use crate::catalog::Place;
 use crate::index::{Index, IndexFault, Kind};
 use crate::layout::Layout;
+use crate::lease::Lease;
 use crate::pack::Packs;
 use crate::record::Record;
+use crate::trash::Trash;
 use crate::writer_id::WriterId;
 use crate::{Digest, StoreError, loose};
+pub use collection::{CollectedRecord, GcOptions, GcReport, Keep, Leftover};
 pub use stats::StoreStats;
 pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, VerifyProgress, VerifyReport};
 use view::{INDEX_WORTHWHILE, View};
@@ -47,6 +53,8 @@ pub struct Store {
     /// Held while flushing to disk, so that those who wait share the work of one flush.
     syncing: Mutex<()>,
     packs: Packs,
+    trash: Arc<Trash>,
+    lease: Mutex<Option<Lease>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +96,12 @@ impl Store {
     }
 
     fn new(layout: Layout, access: Access) -> Self {
+        let trash = Arc::new(Trash::new(layout.clone()));
         Self {
             id: WriterId::new(),
-            packs: Packs::new(layout.clone()),
+            packs: Packs::new(layout.clone(), Arc::clone(&trash)),
+            trash,
+            lease: Mutex::default(),
             layout,
             access,
             view: RwLock::default(),
@@ -117,10 +128,42 @@ impl Store {
         self.layout.scratch(key)
     }
 
-    /// Where private working directories are made: on the file system of the store. Not created here.
+    /// Where private working directories of this process are made: on the file system of the store. Not created here.
+    ///
+    /// To be used by a process that [holds](Self::hold) the store: what is in the folder of another is removed by a
+    /// collection.
     #[must_use]
     pub fn work_dir(&self) -> PathBuf {
-        self.layout.work()
+        self.layout.work(&self.id)
+    }
+
+    /// Name under which this store writes: that of its journal, packs and lease.
+    #[must_use]
+    pub fn writer_name(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// Tells collections that this process uses the store: from now on, as long as it lives, nothing that it may know of
+    /// is removed for good. To be called before the first question; writing calls it too. What has been thrown away
+    /// meanwhile is still found by this store.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], or if the lease cannot be written.
+    pub fn hold(&self) -> Result<(), StoreError> {
+        self.take_lease(true)
+    }
+
+    /// Takes a lease; with `remembers`, this store still finds what is thrown away from now on.
+    fn take_lease(&self, remembers: bool) -> Result<(), StoreError> {
+        self.writable()?;
+        let mut lease = self.lease();
+        if lease.is_none() {
+            if remembers {
+                self.trash.begin();
+            }
+            *lease = Some(Lease::take(&self.layout, &self.id).map_err(|e| self.refused(e))?);
+        }
+        Ok(())
     }
 
     /// Where manifests of runs are kept. Not created here.
@@ -209,6 +252,22 @@ impl Store {
         self.sync()
     }
 
+    /// Throws the index away, unless another process uses it at this moment.
+    fn discard_index(&self) {
+        drop(self.view_mut().take_index());
+        if !self.layout.index().exists() {
+            return;
+        }
+        match Index::open_patiently(&self.layout.index()) {
+            Err(IndexFault::Locked) => return,
+            Err(fault) => return view::retire_index(&self.layout, &fault),
+            Ok(index) => index.close(),
+        }
+        if let Err(error) = std::fs::remove_dir_all(self.layout.index()) {
+            tracing::debug!(%error, "the index cannot be removed");
+        }
+    }
+
     fn update_index(&self, open: Option<Box<Index>>) -> bool {
         let mut updated = self.update_index_once(open);
         if let Err(fault @ IndexFault::Unusable(_)) = &updated {
@@ -239,6 +298,10 @@ impl Store {
             Access::Write => Ok(()),
             Access::ReadOnly => Err(StoreError::ReadOnly { root: self.root().to_owned() }),
         }
+    }
+
+    fn lease(&self) -> MutexGuard<'_, Option<Lease>> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn view(&self) -> RwLockReadGuard<'_, View> {
@@ -274,8 +337,24 @@ impl Store {
                 let writer = view.catalog.writer(place.writer);
                 self.packs.reaches(writer, place, place.offset.saturating_add(copy.length))
             }
-            Place::Loose => loose::is_there(&self.layout, digest, copy.length),
+            Place::Loose => {
+                let path = self.layout.loose(digest);
+                loose::is_there(&path, copy.length)
+                    || self.trash.find(&path).is_some_and(|path| loose::is_there(&path, copy.length))
+            }
         }
+    }
+
+    /// Whether a copy of the object lies in its place at this moment, so that it need not be stored again. What a collection
+    /// has thrown away does not count.
+    fn stays(&self, digest: &Digest) -> bool {
+        let view = self.view_about(Kind::Object, digest);
+        view.catalog.copies(digest).any(|copy| match copy.place {
+            Place::Pack(place) => {
+                self.packs.stays(view.catalog.writer(place.writer), place, place.offset.saturating_add(copy.length))
+            }
+            Place::Loose => loose::is_there(&self.layout.loose(digest), copy.length),
+        })
     }
 }
 
@@ -292,5 +371,7 @@ impl Drop for Store {
         if open.is_some() || journals.iter().map(|journal| journal.length).sum::<u64>() >= INDEX_WORTHWHILE {
             self.update_index(open);
         }
+        // Nothing more is written: from here on a collection may take the journal and the packs.
+        drop(self.lease().take());
     }
 }

@@ -18,13 +18,8 @@ pub(crate) struct WriterId(Arc<str>);
 impl WriterId {
     /// A new name.
     pub(crate) fn new() -> Self {
-        let host: String = rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '.')
-            .take(40)
-            .collect();
+        let host: String =
+            host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_' || *c == '.').take(40).collect();
         // `RandomState` takes its keys from the system once a thread and counts on from there.
         let random = RandomState::new().hash_one(std::thread::current().id());
         Self(format!("{:012x}-{host}-{}-{:08x}", now_ms(), std::process::id(), random & 0xffff_ffff).into())
@@ -46,6 +41,11 @@ impl fmt::Display for WriterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Name of this machine.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Milliseconds since 1970.

@@ -32,14 +32,23 @@ pub enum Status {
     Run {
         /// Its key.
         key: Digest,
-        /// It was finished once, but this object of its result is gone or damaged.
-        lost: Option<Digest>,
+        /// It was finished once, but its result is not there.
+        gone: Option<Gone>,
     },
     /// Its key follows from results that do not exist yet. When these turn out as before, it need not run.
     Waits {
         /// A task that has to run first.
         on: TaskId,
     },
+}
+
+/// What became of a result that once was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// This object of it is missing or damaged.
+    Lost(Digest),
+    /// It was collected, and this object of it with it.
+    Collected(Digest),
 }
 
 impl Status {
@@ -77,6 +86,11 @@ pub enum Reason {
     /// It was finished, but an object of its result is gone or damaged.
     Lost {
         /// The object.
+        object: Digest,
+    },
+    /// It was finished; its result was collected since, and would be computed again.
+    Collected {
+        /// An object of it that is gone.
         object: Digest,
     },
 }
@@ -154,8 +168,9 @@ fn status(resolver: &mut Resolver<'_>, task: TaskId) -> Result<Status, ResolveEr
             resolver.done(task, record.artifacts);
             Status::Hit { key }
         }
-        Lookup::Lost { object } => Status::Run { key, lost: Some(object) },
-        Lookup::Unknown => Status::Run { key, lost: None },
+        Lookup::Lost { object } => Status::Run { key, gone: Some(Gone::Lost(object)) },
+        Lookup::Collected { object, .. } => Status::Run { key, gone: Some(Gone::Collected(object)) },
+        Lookup::Unknown => Status::Run { key, gone: None },
     })
 }
 
@@ -220,9 +235,11 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// If the task cannot be given a key.
     pub fn reason(&mut self, task: TaskId, history: &History) -> Result<Reason, ResolveError> {
-        let Status::Run { key, lost } = *self.status(task) else { return Ok(Reason::Unfinished) };
-        if let Some(object) = lost {
-            return Ok(Reason::Lost { object });
+        let Status::Run { key, gone } = *self.status(task) else { return Ok(Reason::Unfinished) };
+        match gone {
+            Some(Gone::Lost(object)) => return Ok(Reason::Lost { object }),
+            Some(Gone::Collected(object)) => return Ok(Reason::Collected { object }),
+            None => {}
         }
         let Some((last, since)) = history.last_key(&self.campaign.graph.label(task)) else { return Ok(Reason::New) };
         if last == key {

@@ -37,6 +37,13 @@ pub enum Lookup {
         /// The object.
         object: Digest,
     },
+    /// A record that was kept when objects of it were collected.
+    Collected {
+        /// One of these objects.
+        object: Digest,
+        /// The record: it tells what the task would cost.
+        record: TaskRecord,
+    },
     /// No record.
     Unknown,
 }
@@ -51,11 +58,13 @@ pub fn read(store: &Store, key: &Digest) -> Option<TaskRecord> {
 #[must_use]
 pub fn look_up(store: &Store, key: &Digest) -> Lookup {
     let Some(record) = store.record(key) else { return Lookup::Unknown };
-    if let Some(object) = record.objects.iter().find(|object| store.contains(object).is_none()) {
-        return Lookup::Lost { object: *object };
-    }
+    let missing = record.objects.iter().find(|object| store.contains(object).is_none()).copied();
     match serde_json::from_slice(&record.body) {
-        Ok(record) => Lookup::Hit(record),
+        Ok(found) => match missing {
+            None => Lookup::Hit(found),
+            Some(object) if record.bare => Lookup::Collected { object, record: found },
+            Some(object) => Lookup::Lost { object },
+        },
         Err(error) => {
             tracing::warn!(%key, %error, "a record cannot be read; the task is computed again");
             Lookup::Unknown

@@ -181,7 +181,7 @@ impl<'a> Resolver<'a> {
     pub fn hit(&self, key: &Digest) -> Option<TaskRecord> {
         match self.look_up(key) {
             Lookup::Hit(record) => Some(record),
-            Lookup::Lost { .. } | Lookup::Unknown => None,
+            Lookup::Lost { .. } | Lookup::Collected { .. } | Lookup::Unknown => None,
         }
     }
 

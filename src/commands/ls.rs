@@ -110,7 +110,7 @@ fn task_value(campaign: &Campaign, store: &Store, task: TaskId, status: &Planned
     let record = match status {
         Planned::Hit { key } => match record::look_up(store, key) {
             Lookup::Hit(record) => Some(record),
-            Lookup::Lost { .. } | Lookup::Unknown => None,
+            Lookup::Lost { .. } | Lookup::Collected { .. } | Lookup::Unknown => None,
         },
         _ => None,
     };

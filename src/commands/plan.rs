@@ -119,6 +119,7 @@ pub(crate) fn describe(reason: &Reason) -> String {
         Reason::New => "never ran".to_owned(),
         Reason::Unfinished => "did not finish".to_owned(),
         Reason::Lost { object } => format!("object {} of its result is missing or damaged", object.short()),
+        Reason::Collected { .. } => "its result was collected".to_owned(),
         Reason::Changed { changes, .. } if changes.is_empty() => "its key changed".to_owned(),
         Reason::Changed { changes, .. } => {
             let (inputs, others): (Vec<_>, Vec<_>) =

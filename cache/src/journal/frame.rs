@@ -26,6 +26,8 @@ const OBJECT: u8 = 1;
 const LOOSE: u8 = 2;
 const RECORD: u8 = 3;
 const CONDEMNED: u8 = 4;
+/// A record some of whose objects are elsewhere or nowhere, on purpose; otherwise like [`RECORD`].
+const BARE_RECORD: u8 = 5;
 
 /// One statement of a writing process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +100,13 @@ impl Header {
                 length: fields.u64()?,
             },
             LOOSE => Frame::Loose { digest: fields.digest()?, length: fields.u64()? },
-            RECORD => {
+            RECORD | BARE_RECORD => {
+                let bare = self.kind == BARE_RECORD;
                 let (key, written_ms, count) = (fields.digest()?, fields.u64()?, fields.u32()?);
                 let (objects, _) = fields.take((count as usize).checked_mul(32)?)?.as_chunks::<32>();
                 let objects = objects.iter().map(|bytes| Digest::from_bytes(*bytes)).collect();
                 let body = std::mem::take(&mut fields.0).to_vec();
-                Frame::Record(Arc::new(Record { key, written_ms, objects, body }))
+                Frame::Record(Arc::new(Record { key, written_ms, objects, body, bare }))
             }
             CONDEMNED => {
                 let (pack, offset) = (fields.u32()?, fields.u64()?);
@@ -147,7 +150,7 @@ impl Frame {
                     out.extend_from_slice(object.as_bytes());
                 }
                 out.extend_from_slice(&record.body);
-                RECORD
+                if record.bare { BARE_RECORD } else { RECORD }
             }
             Self::Condemned { writer, pack, offset } => {
                 out.extend_from_slice(&pack.to_le_bytes());
@@ -211,12 +214,20 @@ mod tests {
 
     fn frames() -> Vec<Frame> {
         let digest = Digest::from_bytes([7; 32]);
-        let record = Record { key: digest, written_ms: 5, objects: vec![digest; 2], body: b"body".to_vec() };
+        let record =
+            Record { key: digest, written_ms: 5, objects: vec![digest; 2], body: b"body".to_vec(), bare: false };
         vec![
             Frame::Object { digest, pack: 1, offset: 2, length: 3 },
             Frame::Loose { digest, length: 4 },
             Frame::Record(Arc::new(record)),
             Frame::Condemned { writer: WriterId::parse("w").unwrap(), pack: 8, offset: 9 },
+            Frame::Record(Arc::new(Record {
+                key: digest,
+                written_ms: 6,
+                objects: vec![digest],
+                body: Vec::new(),
+                bare: true,
+            })),
         ]
     }
 
@@ -250,7 +261,8 @@ mod tests {
             frame.encode(Seal::of(&WriterId::parse("writer").unwrap()), all.len() as u64, &mut bytes);
             all.extend_from_slice(&bytes);
         }
-        assert_eq!(all.len(), 4 * HEADER + 52 + 40 + 112 + 13);
-        assert_eq!(Digest::of(&all).short(), "5c771986ece3");
+        let (first, bare) = all.split_at(4 * HEADER + 52 + 40 + 112 + 13);
+        assert_eq!(Digest::of(first).short(), "5c771986ece3");
+        assert_eq!((bare.len(), Digest::of(bare).short().as_str()), (HEADER + 76, "3608ec42522b"));
     }
 }

@@ -29,16 +29,18 @@ impl JournalWriter {
         Ok(Self { file, path, seal: Seal::of(writer), end: 0, buffer: Vec::new() })
     }
 
-    /// Appends a frame and gives its offset. When this returns, the system holds the frame: it survives the death of the
-    /// process.
+    /// Appends a frame. When this returns, the system holds the frame: it survives the death of the process.
     ///
     /// A failed write leaves `end` alone, so that the next frame takes the place of the torn one.
-    pub(crate) fn append(&mut self, frame: &Frame) -> Result<u64, StoreError> {
-        let offset = self.end;
-        frame.encode(self.seal, offset, &mut self.buffer);
-        self.file.write_all_at(&self.buffer, offset).map_err(|e| StoreError::io("writing", &self.path, e))?;
+    pub(crate) fn append(&mut self, frame: &Frame) -> Result<(), StoreError> {
+        frame.encode(self.seal, self.end, &mut self.buffer);
+        if let Err(error) = self.file.write_all_at(&self.buffer, self.end) {
+            // Readers pass over the remains of a frame; taking them away spares verification a complaint.
+            drop(self.file.set_len(self.end));
+            return Err(StoreError::io("writing", &self.path, error));
+        }
         self.end += self.buffer.len() as u64;
-        Ok(offset)
+        Ok(())
     }
 
     /// A second handle on the file, to be flushed to disk while others go on writing.

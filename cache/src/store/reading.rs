@@ -122,7 +122,8 @@ impl Store {
         mut target: W,
     ) -> Result<Outcome<W>, StoreError> {
         let path = self.layout.loose(digest);
-        let mut file = match File::open(&path) {
+        let opened = File::open(&path).or_else(|error| self.trash.find(&path).ok_or(error).and_then(File::open));
+        let mut file = match opened {
             Ok(file) => file,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Outcome::Absent),
             Err(e) => return Err(StoreError::io("reading", &path, e)),

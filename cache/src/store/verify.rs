@@ -48,7 +48,7 @@ pub struct VerifyReport {
     pub faulty_copies: Vec<FaultyCopy>,
     /// Places in journals that are no frame.
     pub journal_faults: Vec<JournalFault>,
-    /// Keys none of whose records has all its objects.
+    /// Keys none of whose records has all its objects, other than on purpose.
     pub broken_records: Vec<BrokenRecord>,
     /// Other files that are not as they should be.
     pub odd_files: Vec<OddFile>,
@@ -212,16 +212,23 @@ impl Store {
             Place::Pack(place) => (0, Some(place), *digest),
             Place::Loose => (1, None, *digest),
         });
+        // That a collected object is gone is no fault; that it is damaged is.
+        let named: DigestMap<()> = {
+            let view = self.view();
+            let full = view.catalog.all_records().filter(|record| !record.bare);
+            full.flat_map(|record| &record.objects).map(|digest| (*digest, ())).collect()
+        };
         let bytes_total = copies.iter().map(|(_, copy)| copy.length).sum();
         for (digest, copy) in copies {
-            report.copies += 1;
-            report.bytes += copy.length;
             let (fault, read) = match self.read_copy(&digest, copy) {
                 Ok(Outcome::Good(())) => (None, None),
                 Ok(Outcome::Bad(read)) => (Some(self.altered_or_short(&digest, copy)), read),
+                Ok(Outcome::Absent) if !named.contains_key(&digest) => continue,
                 Ok(Outcome::Absent) => (Some(CopyFault::Missing), None),
                 Err(error) => (Some(CopyFault::Unreadable(error.to_string())), None),
             };
+            report.copies += 1;
+            report.bytes += copy.length;
             if let Some(fault) = fault {
                 if on_damage == OnDamage::Condemn {
                     self.condemn_copy(&digest, copy, read.as_ref())?;
@@ -246,9 +253,9 @@ impl Store {
             let lost = |record: &crate::Record| -> Vec<Digest> {
                 record.objects.iter().filter(|object| is_lost(object)).copied().collect()
             };
-            let mut all = view.catalog.records(key).map(|record| lost(record));
-            let Some(latest) = all.next() else { continue };
-            if !latest.is_empty() && all.all(|lost| !lost.is_empty()) {
+            let mut full = view.catalog.records(key).filter(|record| !record.bare).peekable();
+            let Some(latest) = full.peek().map(|record| lost(record)) else { continue };
+            if full.all(|record| !lost(record).is_empty()) {
                 report.broken_records.push(BrokenRecord { key: *key, objects: latest });
             }
         }

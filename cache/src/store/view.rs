@@ -18,6 +18,9 @@ use crate::{Digest, StoreError};
 /// Journals of less than this are read faster than an index is opened.
 pub(crate) const INDEX_WORTHWHILE: u64 = 8 << 20;
 
+/// How often journals are listed anew when some vanish while they are read.
+const MOVING: usize = 5;
+
 /// How much of the journals a view covers.
 #[derive(Debug, Default)]
 enum Coverage {
@@ -70,9 +73,9 @@ impl View {
         let Coverage::Indexed(index) = &self.coverage else { return Ok(()) };
         match fetch(index, kind, digest, layout) {
             Ok(frames) => {
-                for (writer, offset, frame) in frames {
+                for (writer, frame) in frames {
                     let number = self.catalog.number(&writer);
-                    self.catalog.learn(number, offset, frame);
+                    self.catalog.learn(number, frame);
                 }
                 self.asked.insert((kind, *digest));
                 Ok(())
@@ -93,10 +96,7 @@ impl View {
         self.asked.clear();
         if may_use_index && bytes >= INDEX_WORTHWHILE {
             match self.attach_index(layout, &journals) {
-                Ok(()) => {
-                    self.read_tails(&journals, own);
-                    return Ok(());
-                }
+                Ok(()) => return self.read_tails(layout, journals, own),
                 Err(fault) => {
                     tracing::debug!(%fault, "reading the journals instead of the index");
                     retire_index(layout, &fault);
@@ -105,8 +105,7 @@ impl View {
         }
         self.coverage = Coverage::Whole;
         self.catalog.reserve(bytes);
-        self.read_tails(&journals, own);
-        Ok(())
+        self.read_tails(layout, journals, own)
     }
 
     fn attach_index(&mut self, layout: &Layout, journals: &[JournalFile]) -> Result<(), IndexFault> {
@@ -137,8 +136,7 @@ impl View {
                 index.close();
             }
         }
-        self.read_tails(&journals, own);
-        Ok(())
+        self.read_tails(layout, journals, own)
     }
 
     /// Reads what other processes have written since the last look.
@@ -146,13 +144,30 @@ impl View {
         if matches!(self.coverage, Coverage::Nothing) {
             return self.begin(layout, own, may_use_index);
         }
-        self.read_tails(&list(layout)?, own);
-        Ok(())
+        self.read_tails(layout, list(layout)?, own)
     }
 
     /// Reads journals from their marks on. A journal that cannot be read counts as absent: what it tells of is a miss, no
     /// reason to stop.
-    fn read_tails(&mut self, journals: &[JournalFile], own: &WriterId) {
+    fn read_tails(
+        &mut self,
+        layout: &Layout,
+        mut journals: Vec<JournalFile>,
+        own: &WriterId,
+    ) -> Result<(), StoreError> {
+        // A collection may take journals away while they are read. What it keeps of them was written to its own before.
+        for _ in 0..MOVING {
+            if !self.read_tails_once(&journals, own) {
+                break;
+            }
+            journals = list(layout)?;
+        }
+        Ok(())
+    }
+
+    /// Gives whether a journal has vanished since it was listed.
+    fn read_tails_once(&mut self, journals: &[JournalFile], own: &WriterId) -> bool {
+        let mut vanished = false;
         for journal in journals.iter().filter(|journal| journal.writer != *own) {
             let mark = self.marks.get(&journal.writer).copied().unwrap_or(0);
             if journal.length <= mark {
@@ -160,18 +175,20 @@ impl View {
             }
             let writer = self.catalog.number(&journal.writer);
             let catalog = &mut self.catalog;
-            match journal::scan(&journal.path, &journal.writer, mark, |at, frame| catalog.learn(writer, at, frame)) {
+            match journal::scan(&journal.path, &journal.writer, mark, |_, frame| catalog.learn(writer, frame)) {
                 Ok(scan) => {
                     self.marks.insert(journal.writer.clone(), scan.resume);
                     for fault in scan.faults {
                         tracing::debug!(journal = %journal.path.display(), ?fault, "skipped bytes that are no frame");
                     }
                 }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => vanished = true,
                 Err(error) => {
                     tracing::warn!(journal = %journal.path.display(), %error, "the journal cannot be read");
                 }
             }
         }
+        vanished
     }
 
     /// Takes the index out of the view, which begins anew at the next question.
@@ -192,12 +209,7 @@ fn list(layout: &Layout) -> Result<Vec<JournalFile>, StoreError> {
 }
 
 /// The frames about `digest` to which the index leads. An error if one of them is not what the index says.
-fn fetch(
-    index: &Index,
-    kind: Kind,
-    digest: &Digest,
-    layout: &Layout,
-) -> Result<Vec<(WriterId, u64, Frame)>, IndexFault> {
+fn fetch(index: &Index, kind: Kind, digest: &Digest, layout: &Layout) -> Result<Vec<(WriterId, Frame)>, IndexFault> {
     let mut frames = Vec::new();
     for (writer, offset) in index.look_up(kind, digest)? {
         let frame = frame_at(&layout.journal(&writer), &writer, offset)
@@ -208,7 +220,7 @@ fn fetch(
             Some(Frame::Condemned { .. }) | None => None,
         };
         match frame {
-            Some(frame) if about == Some((kind, *digest)) => frames.push((writer, offset, frame)),
+            Some(frame) if about == Some((kind, *digest)) => frames.push((writer, frame)),
             _ => return Err(IndexFault::Unusable(format!("no such frame in journal {writer} at {offset}"))),
         }
     }

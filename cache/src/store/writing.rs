@@ -11,6 +11,7 @@ use crate::catalog::{Copy, Place};
 use crate::index::Kind;
 use crate::journal::{Frame, JournalWriter, MAX_RECORD};
 use crate::layout::Layout;
+use crate::lease::{Lease, Pulse};
 use crate::loose::{self, LOOSE_FROM};
 use crate::pack::{PackPlace, PackWriter};
 use crate::record::Record;
@@ -24,6 +25,7 @@ pub(super) struct Writer {
     pack: Option<PackWriter>,
     packs_begun: u32,
     unsynced: Unsynced,
+    pulse: Option<Arc<Pulse>>,
 }
 
 /// What is not known to be on disk.
@@ -36,30 +38,39 @@ struct Unsynced {
 }
 
 impl Writer {
-    fn create(layout: &Layout, id: &WriterId) -> Result<Self, StoreError> {
+    fn create(layout: &Layout, id: &WriterId, pulse: Option<Arc<Pulse>>) -> Result<Self, StoreError> {
         let journal = JournalWriter::create(layout, id)?;
         let folders = BTreeSet::from([layout.root().to_owned(), layout.journals()]);
         let unsynced = Unsynced { files: Vec::new(), folders };
-        Ok(Self { journal, pack: None, packs_begun: 0, unsynced })
+        Ok(Self { journal, pack: None, packs_begun: 0, unsynced, pulse })
+    }
+
+    /// Number for a further pack of this process. Counted before it exists: after a failure the next one has another name.
+    pub(super) fn number_for_pack(&mut self, layout: &Layout) -> u32 {
+        let number = self.packs_begun;
+        self.packs_begun += 1;
+        self.unsynced.folders.insert(layout.packs());
+        number
+    }
+
+    /// Notes a file that is to be flushed to disk.
+    pub(super) fn flush_later(&mut self, path: &Path) {
+        self.unsynced.files.push(path.to_owned());
     }
 
     /// Puts an object into the current pack; gives pack, offset and the pack's new length.
-    fn pack(&mut self, layout: &Layout, id: &WriterId, bytes: &[u8]) -> Result<(u32, u64, u64), StoreError> {
+    pub(super) fn pack(&mut self, layout: &Layout, id: &WriterId, bytes: &[u8]) -> Result<(u32, u64, u64), StoreError> {
         if let Some(full) = self.pack.take_if(|pack| pack.is_full()) {
             self.unsynced.files.push(layout.pack(id, full.number));
         }
-        let pack = match &mut self.pack {
+        let mut pack = match self.pack.take() {
             Some(pack) => pack,
-            none => {
-                let number = self.packs_begun;
-                // Counted before it exists: after a failure the next attempt takes another name.
-                self.packs_begun += 1;
-                self.unsynced.folders.insert(layout.packs());
-                none.insert(PackWriter::create(layout, id, number)?)
-            }
+            None => PackWriter::create(layout, id, self.number_for_pack(layout))?,
         };
-        let offset = pack.append(bytes)?;
-        Ok((pack.number, offset, pack.end))
+        let offset = pack.append(bytes);
+        let (number, end) = (pack.number, pack.end);
+        self.pack = Some(pack);
+        Ok((number, offset?, end))
     }
 }
 
@@ -72,7 +83,7 @@ impl Store {
         let digest = Digest::of(bytes);
         if bytes.len() as u64 >= LOOSE_FROM {
             self.put_loose(&digest, || Ok(bytes), Path::new("memory"))?;
-        } else if self.contains(&digest).is_none() {
+        } else if !self.stays(&digest) {
             self.put_packed(&digest, bytes)?;
         }
         Ok(digest)
@@ -100,29 +111,35 @@ impl Store {
     fn put_packed(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         self.write(|writer| {
             // Another thread may have stored it while this one waited for its turn.
-            if self.contains(digest).is_some() {
-                return Ok(());
-            }
-            let (pack, offset, end) = writer.pack(&self.layout, &self.id, bytes)?;
-            let length = bytes.len() as u64;
-            let frame = Frame::Object { digest: *digest, pack, offset, length };
-            let number = self.append(writer, frame)?;
-            self.packs.grown((number, pack), end);
-            Ok(())
+            if self.stays(digest) { Ok(()) } else { self.append_packed(writer, digest, bytes) }
         })
     }
 
-    fn put_loose<R: std::io::Read>(
+    /// Stores a small object in a pack of this process, wherever else it lies.
+    pub(super) fn append_object(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write(|writer| self.append_packed(writer, digest, bytes))
+    }
+
+    fn append_packed(&self, writer: &mut Writer, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        let (pack, offset, end) = writer.pack(&self.layout, &self.id, bytes)?;
+        let length = bytes.len() as u64;
+        let number = self.append(writer, Frame::Object { digest: *digest, pack, offset, length })?;
+        self.packs.grown((number, pack), end);
+        Ok(())
+    }
+
+    pub(super) fn put_loose<R: std::io::Read>(
         &self,
         digest: &Digest,
         open: impl FnOnce() -> Result<R, StoreError>,
         path: &Path,
     ) -> Result<(), StoreError> {
-        if self.contains(digest).is_some() {
+        if self.stays(digest) {
             return Ok(());
         }
-        self.writable()?;
-        let written = loose::write(&self.layout, digest, &mut open()?, path).map_err(|e| self.refused(e))?;
+        self.hold()?;
+        let written =
+            loose::write((&self.layout, &self.id), digest, &mut open()?, path).map_err(|e| self.refused(e))?;
         let Some(length) = written else { return Err(StoreError::Changed { path: path.to_owned() }) };
         self.write(|writer| {
             let file = self.layout.loose(digest);
@@ -149,8 +166,10 @@ impl Store {
         if bytes > MAX_RECORD {
             return Err(StoreError::RecordTooLarge { key: *key, bytes, limit: MAX_RECORD });
         }
-        drop(self.view_about(Kind::Record, key));
-        let record = Record { key: *key, written_ms: now_ms(), objects: objects.to_vec(), body: body.to_vec() };
+        // Later than what is known, also if the clock was set back.
+        let latest = self.view_about(Kind::Record, key).catalog.records(key).map(|record| record.written_ms).max();
+        let written_ms = now_ms().max(latest.map_or(0, |latest| latest.saturating_add(1)));
+        let record = Record { key: *key, written_ms, objects: objects.to_vec(), body: body.to_vec(), bare: false };
         self.write(|writer| self.append(writer, Frame::Record(Arc::new(record))).map(|_| ()))
     }
 
@@ -193,7 +212,12 @@ impl Store {
     pub(super) fn condemn_copy(&self, digest: &Digest, copy: Copy, read: Option<&File>) -> Result<(), StoreError> {
         match copy.place {
             Place::Loose => {
-                let moved = self.writable().and_then(|()| loose::quarantine(&self.layout, digest, read));
+                let path = self.layout.loose(digest);
+                let paths = [self.trash.find(&path), Some(path)];
+                let mut present = paths.into_iter().flatten();
+                let moved = self
+                    .writable()
+                    .and_then(|()| present.try_for_each(|path| loose::quarantine(&self.layout, &path, digest, read)));
                 if moved.is_err() {
                     self.view_mut().catalog.set_unusable(*digest, true);
                 }
@@ -217,27 +241,34 @@ impl Store {
     }
 
     /// Appends a frame to the journal and learns from it. Gives this process's number in the catalog.
-    fn append(&self, writer: &mut Writer, frame: Frame) -> Result<u32, StoreError> {
-        let offset = writer.journal.append(&frame)?;
+    pub(super) fn append(&self, writer: &mut Writer, frame: Frame) -> Result<u32, StoreError> {
+        writer.journal.append(&frame)?;
         let mut view = self.view_mut();
         let number = view.catalog.number(&self.id);
-        view.catalog.learn(number, offset, frame);
+        view.catalog.learn(number, frame);
         Ok(number)
     }
 
     /// Runs `action` with the files of this process, which are begun if need be.
-    fn write(&self, action: impl FnOnce(&mut Writer) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(super) fn write(&self, action: impl FnOnce(&mut Writer) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.writable()?;
         let mut guard = self.writer();
         let writer = match &mut *guard {
             Some(writer) => writer,
-            none => none.insert(Writer::create(&self.layout, &self.id).map_err(|e| self.refused(e))?),
+            none => {
+                self.hold()?;
+                let pulse = self.lease().as_ref().map(Lease::pulse);
+                none.insert(Writer::create(&self.layout, &self.id, pulse).map_err(|e| self.refused(e))?)
+            }
         };
+        if writer.pulse.as_ref().is_some_and(|pulse| !pulse.stands()) {
+            return Err(StoreError::Evicted { root: self.root().to_owned() });
+        }
         action(writer).map_err(|e| self.refused(e))
     }
 
     /// Says plainly when a file system is mounted for reading alone.
-    fn refused(&self, error: StoreError) -> StoreError {
+    pub(super) fn refused(&self, error: StoreError) -> StoreError {
         match error {
             StoreError::Io { source, .. } if source.kind() == ErrorKind::ReadOnlyFilesystem => {
                 StoreError::ReadOnly { root: self.root().to_owned() }

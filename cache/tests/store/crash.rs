@@ -6,42 +6,58 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mctune_cache::{Digest, OnDamage, Store};
+use mctune_cache::{Digest, OnDamage, Record, Store};
 
-use crate::help::store;
+use crate::help::{collect, store};
 
-/// Tells the child process which store to fill.
+/// Tells the child process which store to fill, or to collect garbage in.
 const STORE: &str = "MCTUNE_TEST_STORE";
-const KILLS: u32 = 30;
+const ROLE: &str = "MCTUNE_TEST_ROLE";
+/// `make torture` asks for more.
+const KILLS: &str = "MCTUNE_TEST_KILLS";
 
 fn key(writer: &str, number: u32) -> Digest {
     Digest::of(format!("{writer} {number}").as_bytes())
 }
 
-/// Objects of a record: two of its own, of which every tenth is large, and one that all writers store.
+/// Objects of a record: two of its own, of which few are large, and one that all writers store.
 fn contents(writer: &str, number: u32) -> [Vec<u8>; 3] {
-    let length = if number % 10 == 9 { 1_100_000 } else { 40 + (number as usize * 37) % 3000 };
+    let length = if number % 40 == 18 { 1_100_000 } else { 40 + (number as usize * 37) % 3000 };
     let own = format!("{writer} {number} ").into_bytes().repeat(length / 8);
     [own, format!("{writer}:{number}").into_bytes(), format!("shared {number}").into_bytes()]
 }
 
 fn write_record(store: &Store, writer: &str, number: u32) {
     let objects: Vec<_> = contents(writer, number).iter().map(|content| store.put(content).unwrap()).collect();
-    store.publish(&key(writer, number), &objects, writer.as_bytes()).unwrap();
+    store.publish(&key(writer, number), &objects, &number.to_le_bytes()).unwrap();
 }
 
 fn check_record(store: &Store, writer: &str, number: u32) {
     let record = store.record(&key(writer, number)).unwrap_or_else(|| panic!("record {writer} {number} is lost"));
-    assert_eq!(record.body, writer.as_bytes());
+    assert_eq!(record.body, number.to_le_bytes());
+    if record.bare && !is_wanted(&record) {
+        return;
+    }
     for (digest, content) in record.objects.iter().zip(contents(writer, number)) {
         assert_eq!(store.read(digest).unwrap(), content);
     }
 }
 
-/// Runs in a process of its own, started by the tests below: writes records until it is killed and says which it has.
+/// Collections keep every second record.
+fn is_wanted(record: &Record) -> bool {
+    record.body[0].is_multiple_of(2)
+}
+
+/// Runs in a process of its own, started by the tests below, until it is killed: writes records and says which it has, or
+/// collects garbage.
 #[test]
-fn child_that_writes() {
-    let Some(root) = std::env::var_os(STORE) else { return };
+fn child() {
+    let (Some(root), Some(role)) = (std::env::var_os(STORE), std::env::var_os(ROLE)) else { return };
+    if role == "collect" {
+        loop {
+            collect(root.as_ref(), false, is_wanted);
+        }
+    }
     let store = Store::open(root.as_ref()).unwrap();
     let writer = std::process::id().to_string();
     let mut out = std::io::stdout();
@@ -56,10 +72,11 @@ fn child_that_writes() {
     }
 }
 
-fn start(store: &Store) -> Child {
+fn start(store: &Store, role: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child_that_writes", "--nocapture", "--test-threads", "1"])
+        .args(["--exact", "crash::child", "--nocapture", "--test-threads", "1"])
         .env(STORE, store.root())
+        .env(ROLE, role)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -68,6 +85,7 @@ fn start(store: &Store) -> Child {
 
 /// Kills a child and gives the records it acknowledged.
 fn kill(mut child: Child) -> Vec<(String, u32)> {
+    assert_eq!(child.try_wait().unwrap(), None, "a child ended by itself");
     child.kill().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let written = lines
@@ -83,29 +101,41 @@ fn kill(mut child: Child) -> Vec<(String, u32)> {
 
 #[test]
 fn whatever_was_acknowledged_survives_sigkill() {
+    let kills: u32 = std::env::var(KILLS).map_or(200, |count| count.parse().unwrap());
     let (_folder, reader) = store();
-    let mut written = BTreeSet::new();
-    for round in 0..KILLS / 2 {
-        // Two at a time. The pipe takes what a child says in this time.
-        let children = [start(&reader), start(&reader)];
-        std::thread::sleep(Duration::from_millis(30 + u64::from(round * 37 % 90)));
-        for child in children {
-            written.extend(kill(child));
-        }
+    // It says that it is there, so that no collection takes away what it has seen.
+    reader.hold().unwrap();
+    let (mut written, mut random) = (BTreeSet::new(), 0x2545_f491_4f6c_dd1d_u64);
+    for round in 0..kills.div_ceil(2) {
+        // Two at a time, in every third round one of them collects. The pipe takes what a child says in this time.
+        let children = [start(&reader, "write"), start(&reader, if round % 3 == 2 { "collect" } else { "write" })];
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        std::thread::sleep(Duration::from_micros(4_000 + (random >> 33) % 16_000));
+        let fresh: Vec<_> = children.into_iter().flat_map(kill).collect();
         reader.refresh().unwrap();
-        for (writer, number) in &written {
-            assert!(reader.record(&key(writer, *number)).is_some(), "seen by a store that was open all the time");
+        for (writer, number) in fresh {
+            check_record(&reader, &writer, number);
+            written.insert((writer, number));
         }
     }
-    assert!(written.len() > 100, "the children were too slow to test anything: {}", written.len());
-    let fresh = Store::open(reader.root()).unwrap();
+    assert!(written.len() as u32 > kills, "the children were too slow to test anything: {}", written.len());
+    drop(reader);
+    let root = _folder.path().join("store");
+    let fresh = Store::open(&root).unwrap();
+    for (writer, number) in &written {
+        check_record(&fresh, writer, *number);
+    }
+    drop(fresh);
+    let report = collect(&root, false, is_wanted);
+    println!("{} records after {kills} kills, {} journals at the end", written.len(), report.journals_rewritten);
+    let fresh = Store::open(&root).unwrap();
     for (writer, number) in &written {
         check_record(&fresh, writer, *number);
     }
     let report = fresh.verify(OnDamage::Report, &mut |_| ()).unwrap();
     assert!(report.is_whole(), "{report:?}");
     assert!(report.records >= written.len() as u64);
-    println!("{} records, {} torn journals", report.records, report.journal_faults.len());
+    assert!(report.odd_files.is_empty(), "{:?}", report.odd_files);
 }
 
 #[test]

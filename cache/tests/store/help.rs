@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use mctune_cache::Store;
+use mctune_cache::{GcOptions, GcReport, Keep, Record, Store};
 use tempfile::{TempDir, tempdir};
 
 pub(crate) fn store() -> (TempDir, Store) {
@@ -17,6 +18,18 @@ pub(crate) fn reopen(store: Store) -> Store {
     let root = store.root().to_owned();
     drop(store);
     Store::open(&root).unwrap()
+}
+
+/// Size of all files below a folder, in bytes.
+pub(crate) fn size(root: &Path) -> u64 {
+    files(root).iter().map(|path| fs::metadata(path).unwrap().len()).sum()
+}
+
+/// Collects what no record named by `keep` needs, without waiting for anybody.
+pub(crate) fn collect(root: &Path, dry_run: bool, keep: impl Fn(&Record) -> bool) -> GcReport {
+    let options = GcOptions { dry_run, watch: Duration::ZERO };
+    let mut decide = |record: &Record, _: &str| if keep(record) { Keep::Whole } else { Keep::Only(Vec::new()) };
+    Store::open(root).unwrap().collect(&mut decide, &options, &mut |_, _| ()).unwrap()
 }
 
 pub(crate) fn large(seed: u8) -> Vec<u8> {

@@ -5,6 +5,7 @@
 
 mod behaviour;
 mod bulk;
+mod collection;
 mod crash;
 mod damage;
 mod help;

@@ -6,7 +6,7 @@ use std::fs;
 use mctune_cache::{Digest, ReadError, Store};
 use proptest::prelude::*;
 
-use crate::help::files;
+use crate::help::{collect, files};
 
 /// One step of a history. Numbers choose among few stores, objects and keys, so that they meet.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ enum Step {
     Index(usize),
     Load(usize),
     Sync(usize),
+    /// Collects what is needed by no record of the keys below this one.
+    Collect(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -35,6 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => store.clone().prop_map(Step::Index),
         1 => store.clone().prop_map(Step::Load),
         1 => store.prop_map(Step::Sync),
+        1 => (0..7_u8).prop_map(Step::Collect),
     ]
 }
 
@@ -48,19 +51,28 @@ fn key(number: u8) -> Digest {
     Digest::of(&[number])
 }
 
+/// `make torture` asks for more.
+fn cases() -> u32 {
+    std::env::var("MCTUNE_TEST_CASES").map_or(40, |count| count.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_acknowledged_is_there(history in proptest::collection::vec(step(), 1..60)) {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("store");
+        drop(Store::open(&root).unwrap());
+        fs::create_dir(root.join("journals")).unwrap();
         let open = || Store::open(&root).unwrap();
         let mut stores = [open(), open(), open()];
         // Objects that were stored and not condemned since; those that were never condemned; records by key.
         let (mut present, mut sound): (BTreeSet<u8>, BTreeSet<u8>) = Default::default();
         let mut condemned = BTreeSet::new();
         let mut records: BTreeMap<u8, BTreeSet<u8>> = BTreeMap::new();
+        // Objects of the records that each store has published since it was opened.
+        let mut published: [BTreeSet<u8>; 3] = Default::default();
         for step in history {
             match step {
                 Step::Put(store, object) => {
@@ -76,6 +88,7 @@ proptest! {
                     stores[store].publish(&key(number), &[digest], &[object]).unwrap();
                     prop_assert_eq!(&stores[store].record(&key(number)).unwrap().key, &key(number));
                     records.entry(number).or_default().insert(object);
+                    published[store].insert(object);
                     present.insert(object);
                     if !condemned.contains(&object) {
                         sound.insert(object);
@@ -89,10 +102,22 @@ proptest! {
                     sound.remove(&object);
                 }
                 Step::Refresh(store) => stores[store].refresh().unwrap(),
-                Step::Reopen(store) => stores[store] = open(),
-                Step::Kill(store, torn) => {
-                    let before = files(&root);
+                Step::Reopen(store) => {
                     stores[store] = open();
+                    published[store].clear();
+                }
+                Step::Collect(below) => {
+                    let number = |record: &mctune_cache::Record| (0..6).find(|n| key(*n) == record.key).unwrap();
+                    let report = collect(&root, false, |record| number(record) < below);
+                    prop_assert!(report.damaged.iter().all(|d| !sound.iter().any(|o| Digest::of(&content(*o)) == *d)));
+                    let kept: BTreeSet<u8> =
+                        records.range(..below).flat_map(|(_, objects)| objects).chain(published.iter().flatten()).copied().collect();
+                    sound = sound.intersection(&kept).copied().collect();
+                }
+                Step::Kill(store, torn) => {
+                    let before = files(&root.join("journals"));
+                    stores[store] = open();
+                    published[store].clear();
                     let journals: Vec<_> =
                         before.iter().filter(|path| path.extension().is_some_and(|e| e == "journal")).collect();
                     // Only a journal whose writer is gone may get a torn end; with three stores at most two are alive.

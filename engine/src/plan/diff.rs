@@ -6,7 +6,7 @@ use mctune_cache::{Digest, Store};
 use serde::Serialize;
 
 use super::cause::Causes;
-use super::{Cause, Expected, Plan, Status, expect};
+use super::{Cause, Expected, Gone, Plan, Status, expect};
 use crate::campaign::Campaign;
 use crate::explain;
 use crate::graph::{StageId, StageNode, TaskId};
@@ -61,6 +61,8 @@ pub struct StageDiff {
     pub run: usize,
     /// Of these, those whose result was there and is lost or damaged.
     pub lost: usize,
+    /// Of these, those whose result was collected.
+    pub collected: usize,
     /// Of these, those that never finished under their present key.
     pub unfinished: usize,
     /// Tasks that wait for others, and may turn out to be there.
@@ -152,6 +154,7 @@ impl Comparison<'_> {
             restored: 0,
             run: tally.run,
             lost: 0,
+            collected: 0,
             unfinished: 0,
             waits: tally.waits,
             gone: 0,
@@ -173,7 +176,8 @@ impl Comparison<'_> {
             match status {
                 Status::Hit { .. } if same => stage.reused += 1,
                 Status::Hit { .. } => stage.restored += 1,
-                Status::Run { lost: Some(_), .. } => stage.lost += 1,
+                Status::Run { gone: Some(Gone::Lost(_)), .. } => stage.lost += 1,
+                Status::Run { gone: Some(Gone::Collected(_)), .. } => stage.collected += 1,
                 Status::Run { .. } if same => stage.unfinished += 1,
                 Status::Run { .. } | Status::Waits { .. } => {}
             }

@@ -63,6 +63,9 @@ fn stages(diff: &Diff) -> String {
             if stage.lost > 0 {
                 because.push(format!("{} lost or damaged", stage.lost));
             }
+            if stage.collected > 0 {
+                because.push(format!("{} collected", stage.collected));
+            }
             if stage.unfinished > 0 {
                 because.push(format!("{} not finished", stage.unfinished));
             }

@@ -41,7 +41,6 @@ fn largest_difference(precision: Precision) -> f64 {
             largest = largest.max((value - expected).abs());
         }
     }
-    println!("largest difference of log p in {precision:?}: {largest:.2e}");
     largest
 }
 
