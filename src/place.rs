@@ -58,6 +58,8 @@ pub(crate) fn store_folder(args: &StoreArgs, pipeline: Option<&Path>) -> PathBuf
 /// The store of a campaign, made if it does not exist yet.
 pub(crate) fn store(args: &CampaignArgs) -> anyhow::Result<Store> {
     let store = Store::open(&store_folder(&args.store, Some(&args.pipeline)))?;
+    // From here on a collection of garbage waits for this process with what it may have seen.
+    store.hold()?;
     // Every task is about to be looked up: reading the journals in bulk is far cheaper than a look-up each.
     store.load()?;
     Ok(store)

@@ -49,6 +49,8 @@ pub use blake3::Hasher;
 pub use digest::{Digest, ParseDigestError};
 pub use error::{ReadError, StoreError};
 pub use journal::FaultKind;
+#[cfg(fuzzing)]
+pub use journal::check_journal_reader;
 pub use lease::Holder;
 pub use record::Record;
 pub use store::{

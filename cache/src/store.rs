@@ -243,6 +243,17 @@ impl Store {
         Ok(self.update_index(open))
     }
 
+    /// Throws the index away, whatever it is, and builds another from the journals.
+    ///
+    /// Gives whether it was done: not if another process uses the index at this moment, or if it cannot be written.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`].
+    pub fn renew_index(&self) -> Result<bool, StoreError> {
+        self.writable()?;
+        Ok(self.discard_index() && self.update_index(None))
+    }
+
     /// Flushes everything to disk and brings the index up to date. Dropping the store does the latter and leaves the
     /// former to the system.
     ///
@@ -252,20 +263,24 @@ impl Store {
         self.sync()
     }
 
-    /// Throws the index away, unless another process uses it at this moment.
-    fn discard_index(&self) {
+    /// Throws the index away, unless another process uses it at this moment; gives whether there is none now.
+    fn discard_index(&self) -> bool {
         drop(self.view_mut().take_index());
-        if !self.layout.index().exists() {
-            return;
+        let path = self.layout.index();
+        if !path.exists() {
+            return true;
         }
-        match Index::open_patiently(&self.layout.index()) {
-            Err(IndexFault::Locked) => return,
-            Err(fault) => return view::retire_index(&self.layout, &fault),
-            Ok(index) => index.close(),
+        match Index::open_patiently(&path) {
+            Err(IndexFault::Locked) => return false,
+            Err(fault) => view::retire_index(&self.layout, &fault),
+            Ok(index) => {
+                index.close();
+                if let Err(error) = std::fs::remove_dir_all(&path) {
+                    tracing::debug!(%error, "the index cannot be removed");
+                }
+            }
         }
-        if let Err(error) = std::fs::remove_dir_all(self.layout.index()) {
-            tracing::debug!(%error, "the index cannot be removed");
-        }
+        !path.exists()
     }
 
     fn update_index(&self, open: Option<Box<Index>>) -> bool {

@@ -4,6 +4,7 @@
 //! key is known. Both are written to the side and renamed, so that a reader never sees half of one.
 
 mod history;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -13,7 +14,9 @@ use mctune_cache::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use history::read_keys;
 pub use history::{History, PastRun, find};
+pub use seen::{SeenKeys, read_seen};
 
 use crate::artifact::Artifact;
 use crate::coords::Coords;
