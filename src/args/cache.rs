@@ -53,6 +53,9 @@ pub(crate) struct VerifyArgs {
     /// Overrides of the campaign to repair.
     #[arg(long = "set", value_name = "PATH=VALUE", requires = "repair")]
     pub(crate) overrides: Vec<String>,
+    /// Another store, where damaged results are looked for before they are computed again.
+    #[arg(long, env = "MCTUNE_STORE_FROM", value_name = "DIR|URL")]
+    pub(crate) store_from: Option<String>,
     #[command(flatten)]
     pub(crate) budget: BudgetArgs,
 }

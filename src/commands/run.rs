@@ -186,5 +186,8 @@ fn choices(args: &CampaignArgs) -> String {
     if let Some(store) = &args.store.store {
         text.push_str(&format!(" --store '{}'", store.display()));
     }
+    if let Some(from) = &args.store_from {
+        text.push_str(&format!(" --store-from '{from}'"));
+    }
     text
 }

@@ -138,6 +138,8 @@ impl<'a> Session<'a> {
         }
         let forgotten = self.forgotten.contains(&task) && !self.renewed.contains(&key);
         if !forgotten && let Lookup::Hit(record) = self.resolver.look_up(&key) {
+            // One that lies in a store below is noted here: a collection then knows whose the objects are that follow.
+            self.resolver.store().keep_record(&key)?;
             self.resolver.done(task, record.artifacts);
             self.schedule.hit(task);
             self.reporter.event(&Event::Hit { task });

@@ -64,6 +64,7 @@ pub(super) fn prepare(args: &VerifyArgs) -> anyhow::Result<RepairJob> {
         profile: args.profile.clone(),
         overrides: args.overrides.clone(),
         store: args.target.store.clone(),
+        store_from: args.store_from.clone(),
         json: args.target.json,
     };
     let budget = machine::budget(&args.budget)?;

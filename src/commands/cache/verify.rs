@@ -9,13 +9,14 @@ use super::{bytes_bar, existing, repair};
 use crate::args::{CacheTarget, VerifyArgs};
 use crate::commands::{say, say_json};
 use crate::exit::Code;
-use crate::{place, table};
+use crate::{lower, place, table};
 
 pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<Code> {
     let target = &args.target;
     // A pipeline that is to be repaired is looked at before hours of reading.
     let job = if args.repair { Some(repair::prepare(args)?) } else { None };
     let (store, on_damage) = open(target)?;
+    let store_root = store.root().to_owned();
     let bar = bytes_bar("verifying");
     let started = Instant::now();
     let report = store.verify(on_damage, &mut |progress| {
@@ -32,6 +33,10 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<Code> {
             say_json(&report)?;
         }
         return Ok(if report.is_whole() { Code::Done } else { Code::Damaged });
+    };
+    let store = match (&args.store_from, on_damage) {
+        (Some(from), OnDamage::Condemn) => store.over(lower::open(from, &store_root, true)?.lower),
+        _ => store,
     };
     let repaired = repair::repair(&job, &Arc::new(store), &report)?;
     if target.json {
