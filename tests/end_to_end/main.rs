@@ -12,3 +12,4 @@ mod running;
 mod schema;
 mod signals;
 mod simulate;
+mod store;
