@@ -71,7 +71,13 @@ pub(crate) fn report(error: &anyhow::Error) -> Code {
 
 /// What the user can do about an error of a store, wherever in the chain of causes it stands.
 fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     error.chain().find_map(|cause| {
+        // Whatever was being written: of a store, a manifest.
+        let is_full = |error: &std::io::Error| matches!(error.kind(), StorageFull | QuotaExceeded);
+        if cause.downcast_ref::<std::io::Error>().is_some_and(is_full) {
+            return Some("free some space and run again: everything that was finished is kept");
+        }
         let store = cause.downcast_ref::<StoreError>().and_then(StoreError::hint);
         let read = || match cause.downcast_ref::<ReadError>() {
             Some(ReadError::Store(error)) => error.hint(),

@@ -21,7 +21,7 @@ axes: { x: { range: 4 } }
 stages:
   leaf:   { uses: command, over: x, with: { run: './leaf.sh ${x} ${params.scale}', files: [leaf.sh], outputs: { n: n.txt } } }
   middle: { uses: command, over: x, with: { run: 'sed s/leaf/middle/ inputs/n/n.txt > m.txt', outputs: { m: m.txt } }, inputs: { n: leaf } }
-  all:    { uses: command, with: { run: 'echo ${params.word} > all.txt; cat inputs/m/*/m.txt >> all.txt', outputs: { all: all.txt } }, inputs: { m: middle } }
+  all:    { uses: command, with: { run: 'echo ${params.word} > all.txt; sed s/middle/total/ inputs/m/*/m.txt >> all.txt', outputs: { all: all.txt } }, inputs: { m: middle } }
 ";
 /// Twenty kilobytes that say whose they are on every line; the fourth leaf makes a large file.
 const LEAF: &str = "#!/bin/sh
@@ -75,13 +75,24 @@ fn flip(path: &Path, at: usize) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Where some text stands in a file of the store.
-fn find(store: &Path, text: &str) -> Option<(PathBuf, usize)> {
-    files(store).into_iter().filter(|file| !file.starts_with(store.join("runs"))).find_map(|file| {
-        let bytes = std::fs::read(&file).unwrap();
-        let at = bytes.windows(text.len()).position(|window| window == text.as_bytes())?;
-        Some((file, at))
-    })
+/// Damages every copy of a piece of text in the objects of a store; gives the files in which there was one.
+fn damage(store: &Path, text: &str) -> Vec<PathBuf> {
+    let objects = files(&store.join("objects")).into_iter().chain(files(&store.join("packs")));
+    let damaged = |file: &PathBuf| {
+        let bytes = std::fs::read(file).unwrap();
+        let found: Vec<_> = memmem(&bytes, text.as_bytes());
+        found.iter().for_each(|&at| flip(file, at));
+        !found.is_empty()
+    };
+    let damaged: Vec<_> = objects.filter(damaged).collect();
+    assert!(!damaged.is_empty(), "no object has `{text}`");
+    damaged
+}
+
+/// Where a piece begins in some bytes.
+fn memmem(bytes: &[u8], piece: &[u8]) -> Vec<usize> {
+    let candidates = bytes.iter().enumerate().filter(|(_, byte)| **byte == piece[0]).map(|(at, _)| at);
+    candidates.filter(|&at| bytes[at..].starts_with(piece)).collect()
 }
 
 fn strings(value: &Value) -> Vec<&str> {

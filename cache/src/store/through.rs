@@ -54,6 +54,31 @@ impl Store {
         Ok(true)
     }
 
+    /// Copies an object from the store below, if this one has no good copy.
+    ///
+    /// # Errors
+    /// If neither has it.
+    pub fn fetch(&self, digest: &Digest) -> Result<(), ReadError> {
+        if self.stays(digest) {
+            return Ok(());
+        }
+        let missing = ReadError::Missing { digest: *digest };
+        match self.below(digest, &missing) {
+            Some((_, length)) if length >= LOOSE_FROM => self.fetch_large(digest, missing),
+            _ => self.read_below(digest, missing).map(|_| ()),
+        }
+    }
+
+    fn fetch_large(&self, digest: &Digest, error: ReadError) -> Result<(), ReadError> {
+        let Some(below) = &self.below else { return Err(error) };
+        let source_path = Path::new(below.lower.name());
+        let open = || below.lower.open(digest).map_err(|error| refusal(error, source_path));
+        self.put_loose(digest, open, source_path).map_err(|why| {
+            below.lacks(digest, &why);
+            error
+        })
+    }
+
     /// The record of `key` in the store below, if all its objects are there or here.
     pub(super) fn record_below(&self, key: &Digest) -> Option<Arc<Record>> {
         let record = self.below.as_ref()?.lower.record(key)?;
@@ -118,14 +143,8 @@ impl Store {
         }
         let source_path = Path::new(below.lower.name());
         if !self.is_read_only() {
-            let open = || below.lower.open(digest).map_err(|error| refusal(error, source_path));
-            return match self.put_loose(digest, open, source_path) {
-                Ok(()) => self.export_own(digest, destination),
-                Err(why) => {
-                    below.lacks(digest, &why);
-                    Err(error)
-                }
-            };
+            self.fetch_large(digest, error)?;
+            return self.export_own(digest, destination);
         }
         let mut file = new_file_in(folder).map_err(io)?;
         let copied = below

@@ -47,8 +47,8 @@ pub(super) struct Session<'a> {
     pub(super) batches: Batches,
     pub(super) devices: Devices,
     begun: u64,
-    /// How often each task found an input broken.
-    pub(super) repairs: HashMap<TaskId, u32>,
+    /// How often each task found each of its inputs broken.
+    pub(super) repairs: HashMap<(TaskId, Digest), u32>,
     pub(super) retrying: Retrying,
     pub(super) failures: Vec<Failure>,
     pub(super) blocked: usize,
@@ -286,6 +286,7 @@ impl<'a> Session<'a> {
         tracing::info!(run = %self.manifest.run, ?outcome, ran = counts.ran, hits = counts.hits, "run ends");
         manifest::write_tasks(&self.folder, graph.tasks().filter_map(|task| self.line(task)))?;
         manifest::write(&self.folder, &self.manifest)?;
+        manifest::seal(&self.folder)?;
         self.seen.end();
         Ok(RunReport {
             run: self.manifest.run.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mctune_cache::{Digest, FaultKind, GcOptions, Keep, Store, VerifyReport};
+use mctune_cache::{Digest, FaultKind, GcOptions, Keep, Store, StoreError, VerifyReport};
 use mctune_engine::event::Silent;
 use mctune_engine::manifest::Outcome;
 use mctune_engine::record::{self, TaskRecord};
@@ -12,6 +12,7 @@ use mctune_engine::stage::Cancel;
 use mctune_engine::{plan, resources};
 use serde::Serialize;
 
+use super::verify::DamagedRun;
 use crate::args::{CampaignArgs, VerifyArgs};
 use crate::commands::{note, run};
 use crate::exit::{Code, Usage};
@@ -32,6 +33,8 @@ pub(super) struct Repaired {
     failed: Vec<String>,
     /// Damaged journals that were written anew.
     journals: u64,
+    /// Runs whose manifest or task list is damaged: they are no longer listed.
+    runs_set_aside: Vec<String>,
     /// Damaged results that are still so: of other campaigns, or of an older state of this one.
     remaining: Vec<Remaining>,
     interrupted: bool,
@@ -73,8 +76,17 @@ pub(super) fn prepare(args: &VerifyArgs) -> anyhow::Result<RepairJob> {
 }
 
 /// Runs the damaged tasks of the campaign until there are none, and writes damaged journals anew.
-pub(super) fn repair(job: &RepairJob, store: &Arc<Store>, report: &VerifyReport) -> anyhow::Result<Repaired> {
+pub(super) fn repair(
+    job: &RepairJob,
+    store: &Arc<Store>,
+    report: &VerifyReport,
+    damaged_runs: &[DamagedRun],
+) -> anyhow::Result<Repaired> {
     let mut repaired = Repaired::default();
+    // What another store has need not be computed; what it has not, either, is seen below.
+    for object in report.broken_records.iter().flat_map(|record| &record.objects) {
+        drop(store.fetch(object));
+    }
     let mut tried = BTreeSet::new();
     // What waits for a damaged task is looked at when that is whole again: a round for each step of the pipeline at most.
     loop {
@@ -83,7 +95,8 @@ pub(super) fn repair(job: &RepairJob, store: &Arc<Store>, report: &VerifyReport)
         let history = place::history(store, &campaign);
         let damaged = plan::plan(&campaign, store)?.damaged(&history);
         let labels: Vec<String> = damaged.iter().map(|&task| campaign.graph.label(task)).collect();
-        if !labels.iter().any(|label| tried.insert(label.clone())) {
+        let fresh = labels.iter().filter(|label| tried.insert((*label).clone())).count();
+        if fresh == 0 {
             break;
         }
         let options = RunOptions {
@@ -110,6 +123,14 @@ pub(super) fn repair(job: &RepairJob, store: &Arc<Store>, report: &VerifyReport)
         let collected = store.collect(&mut |_, _| Keep::Whole, &GcOptions::default(), &mut |_, _| ())?;
         repaired.journals = collected.journals_rewritten;
     }
+    for DamagedRun { run, .. } in damaged_runs {
+        // Nobody can say what it was; results do not depend on it.
+        let (from, to) = (store.runs_dir().join(run), store.root().join("damaged").join(format!("run-{run}")));
+        std::fs::create_dir_all(store.root().join("damaged"))
+            .and_then(|()| std::fs::rename(&from, &to))
+            .map_err(|error| StoreError::io("moving aside", &from, error))?;
+        repaired.runs_set_aside.push(run.clone());
+    }
     for broken in &report.broken_records {
         let record = store.record(&broken.key);
         if record.is_none_or(|record| record.objects.iter().any(|object| store.contains(object).is_none())) {
@@ -127,6 +148,9 @@ pub(super) fn render(repaired: &Repaired) -> String {
     }
     if repaired.journals > 0 {
         text.push_str(&format!("{} journals were written anew\n", repaired.journals));
+    }
+    for run in &repaired.runs_set_aside {
+        text.push_str(&format!("run {run} was set aside in damaged/\n"));
     }
     for remaining in &repaired.remaining {
         let task = remaining.task.as_deref().unwrap_or("a task whose record cannot be read");

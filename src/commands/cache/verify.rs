@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mctune_cache::{OnDamage, Store, StoreError, VerifyReport};
+use mctune_engine::manifest;
+use serde::Serialize;
 
 use super::{bytes_bar, existing, repair};
 use crate::args::{CacheTarget, VerifyArgs};
@@ -24,23 +26,29 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<Code> {
         bar.set_position(progress.bytes_done);
     })?;
     bar.finish_and_clear();
+    let runs = damaged_runs(&store)?;
     let seconds = started.elapsed().as_secs_f64();
     if !target.json {
-        say(&render(&report, on_damage, seconds));
+        say(&render(&report, &runs, on_damage, seconds));
     }
+    let as_json = || -> anyhow::Result<serde_json::Value> {
+        let mut value = serde_json::to_value(&report)?;
+        value["damaged_runs"] = serde_json::to_value(&runs)?;
+        Ok(value)
+    };
     let Some(job) = job else {
         if target.json {
-            say_json(&report)?;
+            say_json(&as_json()?)?;
         }
-        return Ok(if report.is_whole() { Code::Done } else { Code::Damaged });
+        return Ok(if report.is_whole() && runs.is_empty() { Code::Done } else { Code::Damaged });
     };
     let store = match (&args.store_from, on_damage) {
         (Some(from), OnDamage::Condemn) => store.over(lower::open(from, &store_root, true)?.lower),
         _ => store,
     };
-    let repaired = repair::repair(&job, &Arc::new(store), &report)?;
+    let repaired = repair::repair(&job, &Arc::new(store), &report, &runs)?;
     if target.json {
-        let mut value = serde_json::to_value(&report)?;
+        let mut value = as_json()?;
         value["repair"] = serde_json::to_value(&repaired)?;
         say_json(&value)?;
     } else {
@@ -62,6 +70,19 @@ fn open(target: &CacheTarget) -> anyhow::Result<(Store, OnDamage)> {
     }
 }
 
+/// A run whose manifest or task list is not as it was written.
+#[derive(Debug, Serialize)]
+pub(super) struct DamagedRun {
+    pub(super) run: String,
+    files: Vec<String>,
+}
+
+fn damaged_runs(store: &Store) -> anyhow::Result<Vec<DamagedRun>> {
+    let runs = store.runs_dir();
+    let look = |run: String| DamagedRun { files: manifest::damage(&manifest::folder(&runs, &run)), run };
+    Ok(manifest::list(&runs)?.into_iter().map(look).filter(|run| !run.files.is_empty()).collect())
+}
+
 fn is_refusal(error: &StoreError) -> bool {
     match error {
         StoreError::ReadOnly { .. } => true,
@@ -70,7 +91,7 @@ fn is_refusal(error: &StoreError) -> bool {
     }
 }
 
-fn render(report: &VerifyReport, on_damage: OnDamage, seconds: f64) -> String {
+fn render(report: &VerifyReport, runs: &[DamagedRun], on_damage: OnDamage, seconds: f64) -> String {
     let mut text = String::new();
     for copy in &report.faulty_copies {
         text.push_str(&format!(
@@ -100,6 +121,10 @@ fn render(report: &VerifyReport, on_damage: OnDamage, seconds: f64) -> String {
     for file in &report.odd_files {
         text.push_str(&format!("odd: {}: {}\n", file.path.display(), file.what));
     }
+    for run in runs {
+        text.push_str(&format!("run {}: {} not as written\n", run.run, run.files.join(" and ")));
+    }
+    let whole = report.is_whole() && runs.is_empty();
     text.push_str(&format!(
         "read {} in {} objects and {} records of {} journals in {}: ",
         table::bytes(report.bytes),
@@ -108,7 +133,7 @@ fn render(report: &VerifyReport, on_damage: OnDamage, seconds: f64) -> String {
         report.journals,
         table::duration(seconds)
     ));
-    text.push_str(if report.is_whole() { "all is whole\n" } else { "there is damage\n" });
+    text.push_str(if whole { "all is whole\n" } else { "there is damage\n" });
     if !report.is_whole() && on_damage == OnDamage::Condemn {
         text.push_str("the next `mctune run` computes again what it needs of it, `--repair` at once\n");
     }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use super::server::{Fault, Server};
-use super::{ask, files, find, flip, project};
+use super::{ask, damage, files, project};
 use crate::project::{Project, labels};
 
 /// Runs a new project over another store; gives it with its report.
@@ -45,14 +45,13 @@ fn check_sharing(theirs: &Project, from: &str) {
     // A change runs what depends on it, on inputs of the other store, which then are in the own one.
     let changed = ours.run(&["--store-from", from, "--set", "params.word=total"]);
     assert_eq!(labels(&changed), ["all"]);
-    assert!(packs(&ours) > 2_000_000 || files(&ours.path(".mctune/objects")).len() == 1);
-    let alone = ours.mctune(&["get", "p.yaml", "middle[x=2]", "-o", "middle"]);
-    assert_eq!(alone.code, 0, "{}", alone.err);
+    assert!(packs(&ours) > 30_000 && !files(&ours.path(".mctune/objects")).is_empty());
     // Without the other store the rest is known, and is computed.
     let plan = ours.mctune(&["plan", "p.yaml", "--tasks"]);
     assert!(plan.code == 2 && plan.out.contains("leaf[x=0]: its result was collected"), "{}", plan.out);
     let report = ours.run(&[]);
-    assert_eq!((&report["campaign_digest"], labels(&report).contains(&"middle[x=2]".to_owned())), (digest, false));
+    assert_eq!(&report["campaign_digest"], digest);
+    assert_eq!(labels(&report), ["leaf[x=0]", "leaf[x=1]", "leaf[x=2]", "leaf[x=3]", "all"]);
     ask(&ours, &["cache", "verify", "p.yaml"], 0);
     // What was fetched belongs to runs, and is collected with them.
     ask(&ours, &["cache", "gc", "p.yaml", "--keep-runs", "1"], 0);
@@ -92,7 +91,7 @@ fn results_are_shared_through_a_web_server() {
     assert_eq!(labels(&report), [""; 0]);
     assert_eq!(server.requests().iter().filter(|path| path.starts_with("journals/")).count(), 1);
     // Small objects come many at once.
-    let get = ours.mctune(&["get", "p.yaml", "all", "-o", "all.txt", "--store-from", &server.address]);
+    let get = ours.mctune(&["get", "p.yaml", "leaf[x=1]", "-o", "leaf.txt", "--store-from", &server.address]);
     assert_eq!(get.code, 0, "{}", get.err);
     assert!(server.requests().iter().filter(|path| path.starts_with("packs/")).count() <= 2);
     // Collected over there: its old journals are forgotten here.
@@ -119,8 +118,7 @@ fn nothing_that_comes_from_elsewhere_is_believed() {
     // Damage in a folder.
     server.set(Fault::None);
     let store = theirs.path(".mctune");
-    let (file, at) = find(&store, "middle 1 times 1 line 100").unwrap();
-    flip(&file, at);
+    damage(&store, "middle 1 times 1 line 100\n");
     for from in [store.to_str().unwrap(), &server.address] {
         let (ours, _) = over(from, &[]);
         let changed = ours.run(&["--store-from", from, "--set", "params.word=total"]);
@@ -134,8 +132,8 @@ fn damage_is_mended_from_another_store() {
     theirs.run(&[]);
     let ours = project();
     ours.run(&[]);
-    let (file, at) = find(&ours.path(".mctune"), "leaf 2 times 1 line 100").unwrap();
-    flip(&file, at);
+    damage(&ours.path(".mctune"), "leaf 2 times 1 line 100\n");
+    damage(&ours.path(".mctune"), "leaf 3 times 1 line 100\n");
     let from = theirs.path(".mctune").display().to_string();
     let report = ask(&ours, &["cache", "verify", "p.yaml", "--repair", "--store-from", &from], 0);
     assert_eq!(super::strings(&report["repair"]["ran"]), [""; 0], "{report}");
