@@ -61,7 +61,7 @@ validate-generator: tools
 PYTHON ?= $(CURDIR)/target/python/bin/python
 python:
 	@test -x $(PYTHON) && $(PYTHON) -c 'import pandas, pyarrow, moto.server' 2>/dev/null || { \
-	  python3 -m venv target/python && $(PYTHON) -m pip install --quiet --disable-pip-version-check pandas pyarrow 'moto[server]'; } \
+	  python3 -m venv target/python && $(PYTHON) -m pip install --quiet --disable-pip-version-check pandas pyarrow 'moto[s3]' flask flask-cors; } \
 	  || echo "no Python with pandas, pyarrow and moto: the tests that need them are skipped"
 
 # What a fresh Debian machine with rustup lacks: a C compiler (blake3 and mimalloc contain C and assembler).
