@@ -3,7 +3,9 @@
 //! What the page shows follows from the inputs alone: no times, hosts or campaign digest. Those belong to a run and are
 //! joined by [`insert_run_facts`] when the page is written out.
 
+pub mod beside;
 pub mod bias;
+pub mod comparison;
 pub mod compose;
 pub mod content;
 pub mod exposure;
@@ -13,6 +15,8 @@ mod inputs;
 pub mod labels;
 pub mod learned;
 pub mod page;
+pub mod posterior;
+pub mod provenance;
 pub mod pulls;
 pub mod recovery;
 pub mod response;
@@ -29,8 +33,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, RESPONSE, SAMPLE, SUMMARY};
+use beside::Published;
 use compose::Options;
-use exposure::Published;
 use labels::Labels;
 use page::Page;
 
@@ -139,8 +143,8 @@ fn figure_files(page: &Page) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for section in &page.sections {
         for figure in section.figures() {
-            files.insert(format!("{}.svg", figure.name), figure.standalone_svg());
-            files.insert(format!("{}.csv", figure.name), figure.csv());
+            files.insert(format!("{}.svg", figure.name()), figure.standalone_svg());
+            files.insert(format!("{}.csv", figure.name()), figure.csv());
         }
         files.extend(section.tables().map(|(name, csv)| (format!("{name}.csv"), csv.to_owned())));
     }

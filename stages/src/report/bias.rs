@@ -56,7 +56,7 @@ fn figure(group: &FitGroup<'_>, along: &str, names: &[String], labels: &Labels) 
         panels,
     };
     let caption = "Median over all fits at a true value, with its standard error; the strip marks a tenth of the statistical error.";
-    Some(Shown { figure, caption: caption.to_owned() })
+    Some(Shown::new(figure, caption, group.provenance()))
 }
 
 fn truth(fit: &FitEntry, name: &str) -> Option<f64> {

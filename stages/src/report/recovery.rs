@@ -71,7 +71,7 @@ fn figure(group: &FitGroup<'_>, name: &str, labels: &Labels) -> Option<Shown> {
     } else {
         ""
     };
-    Some(Shown { figure, caption: caption.to_owned() })
+    Some(Shown::new(figure, caption, group.provenance()))
 }
 
 fn recovered(fit: &FitEntry, name: &str) -> Option<Recovered> {
