@@ -1,6 +1,7 @@
 //! Arguments of the command line.
 
 mod diagnosis;
+mod fit;
 
 use std::path::PathBuf;
 
@@ -11,10 +12,12 @@ pub(crate) use diagnosis::{
     RunsArgs, ShowArgs,
 };
 
+pub(crate) use fit::FitArgs;
+
 const AFTER_HELP: &str = "\
 Exit status:
   0   done; for `plan`: a run would do nothing
-  1   some tasks failed
+  1   some tasks failed; `fit`: the result is not valid
   2   `plan`: there is work to do
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
@@ -76,6 +79,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Fit one data set with a trained model, without a pipeline.
+    Fit(FitArgs),
     /// Draw the stages of a pipeline.
     Graph(GraphArgs),
     /// List the runs of a store.

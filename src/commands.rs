@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod explain;
 mod export;
+mod fit;
 mod get;
 mod graph;
 mod init;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Fit(args) => fit::fit(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Export(args) => export::export(&args),
