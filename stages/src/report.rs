@@ -5,6 +5,7 @@
 
 pub mod beside;
 pub mod bias;
+pub mod calibration;
 pub mod comparison;
 pub mod compose;
 pub mod content;
@@ -32,7 +33,7 @@ use mctune_engine::stage::{Arity, Output, ParamError, Slot, Slots, Stage, StageE
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, RESPONSE, SAMPLE, SUMMARY};
+use crate::{BIAS, CALIBRATION, CURVE, FIGURES, FIT, MODEL, PAGE, POSTERIOR, RESPONSE, SAMPLE, SUMMARY};
 use beside::Published;
 use compose::Options;
 use labels::Labels;
@@ -87,7 +88,7 @@ impl Default for ReportParams {
 impl Stage for Report {
     type Params = ReportParams;
     const KIND: &'static str = "report";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SUMMARY: &'static str = "Writes one self-contained HTML page with figures and tables of a campaign";
 
     fn slots(&self) -> Slots {
@@ -98,6 +99,9 @@ impl Stage for Report {
             slot("model", MODEL, "Estimators whose densities are drawn over the spectra."),
             slot("curve", CURVE, "Learning curves."),
             slot("fits", FIT, "Fits; those of one stage are shown together."),
+            slot("posterior", POSTERIOR, "Draws of posteriors, for corner plots."),
+            slot("bias", BIAS, "Bias scans, from more fits than a page should gather."),
+            slot("calibration", CALIBRATION, "Coverage, ranks, goodness of fit, information of estimators."),
             slot("summary", SUMMARY, "Tables of bias, spread and pulls."),
         ])
     }

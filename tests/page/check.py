@@ -114,6 +114,22 @@ def faults_in_download(tab, page):
             yield f"{done[0].name} is {width} x {height} for a drawing of {size}"
 
 
+def faults_in_dialog(tab, page):
+    """A digest shows itself whole, on a phone too."""
+    tab.open(page, WIDTHS[0])
+    short, address, shown, right = tab.evaluate("""(() => {
+        const digest = document.querySelector("button.digest");
+        digest.click();
+        const dialog = document.querySelector("dialog[open]");
+        const texts = dialog ? [...dialog.querySelectorAll("dd")].map((place) => place.textContent) : [];
+        return [digest.textContent, digest.title.split("\\n")[0], texts, dialog?.getBoundingClientRect().right ?? 1e9];
+    })()""")
+    if len(shown) != 3 or shown[0] != address or not shown[1].startswith(short) or f"'{address}'" not in shown[2]:
+        yield f"pressing {short} shows {shown}"
+    if right > WIDTHS[0]:
+        yield f"the dialog of a digest reaches to {right}"
+
+
 def faults_on_paper(tab, page, pictures):
     tab.open(page, PAPER, media="print")
     found = tab.evaluate(INSIDE)
@@ -141,6 +157,7 @@ def main():
         faults = list(faults_on_screen(tab, given.page, given.pictures))
         faults += faults_in_files(tab, given.page)
         faults += faults_in_download(tab, given.page)
+        faults += faults_in_dialog(tab, given.page)
         faults += faults_on_paper(tab, given.page, given.pictures)
     print("\n".join(faults) if faults else "all is well")
     return 1 if faults else 0

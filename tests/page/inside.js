@@ -78,8 +78,9 @@
         const [a, b] = [boxes[i][1], boxes[j][1]];
         const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
         const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-        // The box of a text is higher than its letters.
-        if (wide > 0.5 && high > 0.35 * Math.min(a.height, b.height)) {
+        // Boxes are a little larger than letters, and texts may be turned.
+        const thin = Math.min(a.width, a.height, b.width, b.height);
+        if (Math.min(wide, high) > Math.max(0.5, 0.35 * thin)) {
           faults.push(`${name(svg)}: "${boxes[i][0].textContent}" lies on "${boxes[j][0].textContent}"`);
         }
       }

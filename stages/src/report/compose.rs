@@ -4,7 +4,7 @@ use super::beside::Published;
 use super::content::{Content, Origin, fit_groups};
 use super::labels::Labels;
 use super::page::{Block, Page, Row, Section, Table};
-use super::{beside, comparison, fits, learned, posterior, response, spectra, summary, training};
+use super::{beside, bias, calibration, comparison, fits, learned, posterior, response, spectra, summary, training};
 
 /// What a reader may choose.
 #[derive(Debug, Clone)]
@@ -44,7 +44,9 @@ pub fn page(content: &Content, options: &Options) -> Page {
     page.sections.extend(training::section(&content.curves));
     page.sections.extend(comparison::section(&groups, labels));
     page.sections.extend(groups.iter().map(|group| fits::section(group, options)));
+    page.sections.extend(bias::sections(&content.biases, labels));
     page.sections.extend(posterior::section(&content.posteriors, &content.fits, labels));
+    page.sections.extend(calibration::section(&content.calibrations, labels));
     page.sections.extend(summary::section(&content.summaries, labels));
     page.sections.extend(inputs(&content.inputs));
     page

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::labels::Labels;
 use super::provenance::Provenance;
+use crate::bias_scan::statistics::BiasScan;
+use crate::calibration::result::Calibration;
 use crate::fit::result::FitResult;
 use crate::response::Measured;
 use crate::sample::{Bins, Sample};
@@ -31,6 +33,10 @@ pub struct Content {
     pub fits: Vec<FitEntry>,
     /// Draws of posteriors.
     pub posteriors: Vec<PosteriorEntry>,
+    /// Checks of uncertainties.
+    pub calibrations: Vec<CalibrationEntry>,
+    /// Bias scans with where they come from.
+    pub biases: Vec<(Origin, BiasScan)>,
     /// Summaries with where they come from.
     pub summaries: Vec<(Origin, Summary)>,
     /// Every input, with the slot that it fills.
@@ -130,6 +136,15 @@ pub struct PosteriorEntry {
     pub log_density: Vec<f64>,
     /// True values, where they are known.
     pub truth: BTreeMap<String, f64>,
+}
+
+/// Checks of uncertainties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CalibrationEntry {
+    /// Where they come from.
+    pub origin: Origin,
+    /// What was found.
+    pub calibration: Calibration,
 }
 
 /// A measured energy response.

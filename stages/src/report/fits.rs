@@ -53,13 +53,12 @@ pub fn section(group: &FitGroup<'_>, options: &Options) -> Section {
 #[must_use]
 pub fn verdicts(group: &FitGroup<'_>, labels: &Labels) -> Vec<Verdict> {
     if group.is_campaign() {
-        let good = agreement(group).and_then(|(chi2, _)| chi2.probability()).is_some_and(|p| PROBABLE.contains(&p));
-        let grade = if good && group.valid().count() == group.fits.len() {
-            Grade::Good
-        } else if good {
-            Grade::Neutral
-        } else {
-            Grade::Bad
+        let good = agreement(group).map(|(chi2, _)| chi2.probability().is_some_and(|p| PROBABLE.contains(&p)));
+        let grade = match good {
+            Some(true) if group.valid().count() == group.fits.len() => Grade::Good,
+            // Where nothing can be compared, nothing can be praised or blamed either.
+            Some(true) | None => Grade::Neutral,
+            Some(false) => Grade::Bad,
         };
         let text = format!("{}: {}.", group.name, campaign_text(group));
         return vec![Verdict { grade, text, from: group.provenance() }];

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 
 use mctune_engine::stage::{InputArtifact, StageError, TaskContext};
 
-use super::content::{Content, Curve, FitEntry, Origin, ResponseEntry, ShownSample};
+use super::content::{CalibrationEntry, Content, Curve, FitEntry, Origin, PosteriorEntry, ResponseEntry, ShownSample};
 use super::training;
+use crate::posterior::PosteriorFile;
 use crate::sample::Sample;
 use estimator::Estimator;
 
 /// Slots, in the order in which the page lists them.
-const SLOTS: [&str; 6] = ["spectra", "response", "model", "curve", "fits", "summary"];
+const SLOTS: [&str; 9] =
+    ["spectra", "response", "model", "curve", "fits", "posterior", "bias", "summary", "calibration"];
 
 /// Everything that fills the slots; at most `points` samples of each stage are read.
 pub(super) fn read(
@@ -30,6 +32,19 @@ pub(super) fn read(
         let bytes = member(context, input, "summary.json")?;
         content.summaries.push((origin(input), json(input, &bytes)?));
     }
+    for input in context.inputs("posterior") {
+        let file = PosteriorFile::from_parquet(&context.read(input)?).map_err(|error| unreadable(input, &error))?;
+        content.posteriors.push(posterior(origin(input), file));
+    }
+    for input in context.inputs("bias") {
+        let bytes = member(context, input, "bias.json")?;
+        content.biases.push((origin(input), json(input, &bytes)?));
+    }
+    for input in context.inputs("calibration") {
+        let bytes = member(context, input, "calibration.json")?;
+        content.calibrations.push(CalibrationEntry { origin: origin(input), calibration: json(input, &bytes)? });
+    }
+    context.check_cancelled()?;
     for input in context.inputs("response") {
         let bytes = member(context, input, "response.json")?;
         content.responses.push(ResponseEntry { origin: origin(input), measured: json(input, &bytes)? });
@@ -67,6 +82,20 @@ fn origin(input: &InputArtifact) -> Origin {
         coords: input.coords.iter().map(|(axis, value)| (axis.to_owned(), value.clone())).collect(),
         artifact: input.artifact.clone(),
         digest: input.content.digest.to_string(),
+    }
+}
+
+fn posterior(origin: Origin, PosteriorFile { header, draws }: PosteriorFile) -> PosteriorEntry {
+    let columns = (0..header.parameters.len()).map(|index| draws.parameter(index)).collect();
+    let log_density = draws.log_likelihood.iter().zip(&draws.log_prior).map(|(likelihood, prior)| likelihood + prior);
+    PosteriorEntry {
+        origin,
+        sampler: header.sampler,
+        names: header.parameters,
+        columns,
+        log_density: log_density.collect(),
+        weights: draws.weights,
+        truth: header.truth,
     }
 }
 

@@ -40,36 +40,30 @@ pub fn section(posteriors: &[PosteriorEntry], fits: &[FitEntry], labels: &Labels
             None => sets.push(DataSet { posteriors: vec![posterior] }),
         }
     }
-    let mut blocks = Vec::new();
-    let mut shown: Vec<(&str, usize)> = Vec::new();
+    let (mut figures, mut tables) = (Vec::new(), Vec::new());
+    let mut seen: Vec<&str> = Vec::new();
     for set in &sets {
         let stage = set.first().origin.stage.as_str();
-        let count = match shown.iter_mut().find(|(known, _)| *known == stage) {
-            Some((_, count)) => count,
-            None => {
-                shown.push((stage, 0));
-                let last = shown.len() - 1;
-                &mut shown[last].1
-            }
-        };
-        *count += 1;
-        if *count <= SHOWN {
-            blocks.push(Block::Beside(Box::new(set.figure(fits, labels)), vec![set.table(labels)]));
+        let before = seen.iter().filter(|known| **known == stage).count();
+        seen.push(stage);
+        if before < SHOWN {
+            figures.push(set.figure(fits, labels));
+            tables.push(Block::Table(set.table(labels)));
         }
     }
-    if blocks.is_empty() {
+    if figures.is_empty() {
         return None;
     }
-    let left_out = sets.len() - blocks.len();
+    let left_out = sets.len() - figures.len();
     let more = if left_out > 0 {
         format!(" Of each stage {SHOWN} data sets are shown; {left_out} more are among the inputs.")
     } else {
         String::new()
     };
     let text = format!(
-        "Distributions of the posterior's draws and contours of the smallest regions with 68.3 % and 95.4 % of it.{more}"
+        "Distributions of the posterior's draws, and contours of the smallest regions with 68.3 % and 95.4 % of it.{more}"
     );
-    blocks.insert(0, Block::Text(text));
+    let blocks = [Block::Text(text), Block::Figures(figures)].into_iter().chain(tables).collect();
     Some(Section::new("posteriors", "Posteriors", blocks))
 }
 
@@ -220,6 +214,16 @@ impl DataSet<'_> {
         Shown::new(corner, caption, Provenance::of(self.posteriors.iter().map(|one| &one.origin)))
     }
 
+    /// Which data set, where the stage has several.
+    fn of_data(&self, labels: &Labels) -> String {
+        let data = self.data(labels);
+        if data.is_empty() {
+            format!(": {}", self.first().origin.stage)
+        } else {
+            format!(": {}, {data}", self.first().origin.stage)
+        }
+    }
+
     fn data(&self, labels: &Labels) -> String {
         let coords: Vec<_> =
             self.first().origin.coords.iter().filter(|(_, value)| !value.is_string()).cloned().collect();
@@ -271,7 +275,7 @@ impl DataSet<'_> {
         let head = ["posterior", "parameter", "mean", "sd", "central 68.3 %", "central 95 %", "truth"];
         Table {
             name: slug(&format!("posterior-{}-{}", self.first().origin.stage, self.first().origin.without_names())),
-            caption: "The draws in numbers".into(),
+            caption: format!("The draws in numbers{}", self.of_data(labels)),
             head: head.map(str::to_owned).to_vec(),
             rows,
             texts: 2,
