@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator
+.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -39,6 +39,15 @@ deny:
 # docs/generator.md, draws its figures, fails when a comparison lies outside its bound.
 validate-generator: tools
 	$(CARGO) run --locked -p mctune-stages --example validate_generator -- 1 docs
+
+# Likelihoods and fits beside PyTorch, iminuit, emcee and ultranest (benches/inference); PEER is a Python that has them.
+PEER ?= $(PYTHON)
+bench-inference: tools
+	$(CARGO) build --locked --workspace --example inference_speed
+	target/debug/examples/inference_speed prepare target/inference-data.json
+	target/debug/examples/inference_speed > target/inference-ours.json
+	$(PEER) benches/inference/peer.py target/inference-data.json > target/inference-peer.json
+	$(PEER) benches/inference/compare.py target/inference-ours.json target/inference-peer.json
 
 # Some tests read our files with pandas and pyarrow. Without Python 3 or a package index they are skipped, visibly.
 PYTHON ?= $(CURDIR)/target/python/bin/python

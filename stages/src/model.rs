@@ -220,6 +220,11 @@ mod tests {
             let middles: Vec<f64> = (0..800).map(|bin| 0.41 + 0.02 * f64::from(bin)).collect();
             let window = Some((0.4, 16.4));
             let ask = Request { condition: &condition, values: &middles[100..101], weights: &[2.0], window };
+            for precision in [Precision::Single, Precision::Double] {
+                let (whole, alone) =
+                    (model.log_likelihoods(&[ask], precision), model.log_likelihood_values(&[ask], precision));
+                assert!((whole[0].value - alone[0]).abs() < 1e-9, "{kind}: {} {}", whole[0].value, alone[0]);
+            }
             let found = model.log_likelihoods(&[ask], Precision::Double)[0].value;
             assert!((found - 2.0 * density[100].ln()).abs() < 0.02, "{kind}: {found} {}", density[100].ln());
             let cdf = model.cdf(&condition, &[16.4])[0];

@@ -5,6 +5,7 @@ mod campaign;
 mod changes;
 mod commands;
 mod diagnosis;
+mod fitting;
 mod home;
 mod inspection;
 mod project;

@@ -104,6 +104,7 @@ pub fn information<'s>(
         sources: model.sources().to_vec(),
         events,
         loss: losses(&generator, &estimator),
+        loss_error: errors(&generator, &estimator, &sides, events),
         achieved_loss: losses(&generator, &achieved),
         generator,
         estimator,
@@ -261,6 +262,25 @@ fn fisher(matrix: Matrix) -> Fisher {
     Fisher { sigma_root_events: (0..n).map(sigma).collect(), matrix }
 }
 
+/// Standard errors of the losses, by the counting noise of the generator's slopes to first order: with u the direction in
+/// which the information J of a parameter is least, dJ / J = 2 sqrt(sum_i u_i^2 2 / (N step_i^2) / J).
+fn errors(generator: &Fisher, estimator: &Fisher, sides: &[Sides<'_>], events: u64) -> Vec<Option<f64>> {
+    let inverse = matrix::inverse(&generator.matrix);
+    let error = |i: usize| {
+        let covariance = inverse.as_ref()?;
+        let information = covariance[i][i].recip();
+        let variance: f64 = (0..sides.len())
+            .map(|j| {
+                let share = covariance[i][j] / covariance[i][i] / sides[j].step;
+                2.0 * share * share / events as f64
+            })
+            .sum();
+        let ratio = (generator.sigma_root_events[i]? / estimator.sigma_root_events[i]?).powi(2);
+        Some(ratio * 2.0 * (variance / information).sqrt())
+    };
+    (0..sides.len()).map(error).collect()
+}
+
 /// 1 - (sigma of the generator / sigma of the other)^2.
 fn losses(generator: &Fisher, other: &Fisher) -> Vec<Option<f64>> {
     let pairs = generator.sigma_root_events.iter().zip(&other.sigma_root_events);
@@ -307,8 +327,9 @@ mod tests {
         let found = information(&model, &samples(&model, 400_000), Value::Null).unwrap();
         assert_eq!((found.at.as_slice(), found.events), (CENTRE.as_slice(), 400_000));
         for i in 0..3 {
-            assert!(found.loss[i].unwrap().abs() < 0.2, "{found:#?}");
-            assert!(found.achieved_loss[i].unwrap().abs() < 0.2, "{found:#?}");
+            let (loss, error) = (found.loss[i].unwrap(), found.loss_error[i].unwrap());
+            assert!(loss.abs() < 3.5 * error && error < 0.2, "{loss} {error}");
+            assert!(found.achieved_loss[i].unwrap().abs() < 3.5 * error, "{:?} {error}", found.achieved_loss);
         }
         let ratio = found.generator.matrix[0][0] / found.estimator.matrix[0][0];
         assert!((ratio - 1.0).abs() < 0.04, "{ratio}");

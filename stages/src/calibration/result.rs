@@ -145,6 +145,8 @@ pub struct Information {
     pub achieved: Fisher,
     /// By parameter: 1 - information (others free) of the estimator over the generator's; below 0 where it is overconfident.
     pub loss: Vec<Option<f64>>,
+    /// Standard errors of the losses, by the counting noise of the generator's spectra.
+    pub loss_error: Vec<Option<f64>>,
     /// By parameter: the same of what is achieved; what a perfect estimator would gain.
     pub achieved_loss: Vec<Option<f64>>,
     /// By parameter: share of the generator's raw information that was counting noise, which has been taken off.

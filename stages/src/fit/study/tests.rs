@@ -126,7 +126,7 @@ fn what_does_not_go_together_is_said() {
 }
 
 fn with(method: Method) -> FitParams {
-    FitParams { method, ..FitParams::default() }
+    FitParams { method, nuts: NutsSettings { chains: 4, tune: 150, draws: 350 }, ..FitParams::default() }
 }
 
 /// All samplers draw from one posterior: means within 0.15 of its width, widths within 10 %; the two evidences agree.
