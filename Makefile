@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python validate-generator bench-inference
+.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -20,7 +20,7 @@ smoke: build
 build: tools
 	$(CARGO) build --locked
 
-test: tools python
+test: tools python browser
 	MCTUNE_TEST_PYTHON=$(PYTHON) $(CARGO) test --locked --workspace
 
 check: fmt lint test
@@ -55,6 +55,13 @@ python:
 	@test -x $(PYTHON) && $(PYTHON) -c 'import pandas, pyarrow' 2>/dev/null || { \
 	  python3 -m venv target/python && $(PYTHON) -m pip install --quiet --disable-pip-version-check pandas pyarrow; } \
 	  || echo "no Python with pandas and pyarrow: the tests that need them are skipped"
+
+# One test looks at a report in Chromium. Where it cannot be had, that test is skipped, visibly.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  SUDO=$$([ $$(id -u) = 0 ] || echo sudo -n); \
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
+	  || echo "no Chromium: the report is not looked at in a browser"
 
 # What a fresh Debian machine with rustup lacks: a C compiler (blake3 and mimalloc contain C and assembler).
 tools:

@@ -3,6 +3,8 @@
 //! A stage kind is an adapter file (`fit.rs`: parameters, `impl Stage`, files in and out) beside a folder of pure
 //! science (`fit/`: slices in, slices out, no engine).
 
+#[cfg(test)]
+mod bench;
 pub mod bias_scan;
 pub mod calibration;
 pub mod density;
