@@ -1,5 +1,6 @@
 //! Arguments of the command line.
 
+mod cache;
 mod diagnosis;
 mod fit;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use cache::{CacheArgs, CacheCommand, CacheTarget, GcArgs, VerifyArgs};
 pub(crate) use diagnosis::{
     AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
     RunsArgs, ShowArgs,
@@ -22,7 +24,7 @@ Exit status:
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
   5   no such task, artifact or run
-  6   `cache verify` found damage, `audit` other bytes
+  6   `cache verify` found damage (that `--repair` could not mend), `audit` other bytes
   64  wrong arguments
   70  an error of the program or the system
   130 interrupted
@@ -111,6 +113,9 @@ pub(crate) struct CampaignArgs {
     pub(crate) overrides: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Another store, where results are looked for that the own one lacks: a folder, or http(s):// or s3://.
+    #[arg(long, env = "MCTUNE_STORE_FROM", value_name = "DIR|URL")]
+    pub(crate) store_from: Option<String>,
     /// Print machine-readable JSON on the standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -318,29 +323,4 @@ pub(crate) struct ReportArgs {
     /// Where to write the page [default: reports/ in the store].
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CacheArgs {
-    #[command(subcommand)]
-    pub(crate) command: CacheCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CacheCommand {
-    /// Count objects, records and bytes.
-    Stats(CacheTarget),
-    /// Read every byte and report what is damaged or missing. Damaged results are computed again by the next run.
-    Verify(CacheTarget),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CacheTarget {
-    /// A pipeline file, whose store is meant [default: the store in .mctune].
-    pub(crate) pipeline: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Print machine-readable JSON on the standard output.
-    #[arg(long)]
-    pub(crate) json: bool,
 }

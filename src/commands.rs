@@ -48,7 +48,9 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Completions(args) => Ok(completions::completions(&args)),
         Command::Cache(args) => match args.command {
             CacheCommand::Stats(target) => cache::stats(&target),
-            CacheCommand::Verify(target) => cache::verify(&target),
+            CacheCommand::Verify(args) => cache::verify(&args),
+            CacheCommand::Gc(args) => cache::gc(&args),
+            CacheCommand::Rebuild(target) => cache::rebuild(&target),
         },
     }
 }

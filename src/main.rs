@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod diagram;
 mod exit;
+mod lower;
 mod machine;
 mod place;
 mod progress;

@@ -150,6 +150,7 @@ pub async fn run(
             }
             Some(signal) = signals.recv() => session.signal(signal),
             _ = timer.tick() => {
+                session.seen.flush();
                 store.sync()?;
                 store.refresh()?;
             }

@@ -13,3 +13,4 @@ mod running;
 mod schema;
 mod signals;
 mod simulate;
+mod store;
