@@ -360,6 +360,10 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        if self.access == Access::Write {
+            // Made by those who worked there, and empty once they have ended: a folder for each run would pile up.
+            drop(std::fs::remove_dir(self.work_dir()));
+        }
         let open = self.view_mut().take_index();
         if self.writer().is_none() {
             if let Some(index) = open {
