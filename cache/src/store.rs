@@ -5,6 +5,7 @@ mod reading;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod together;
 mod verify;
 mod view;
 mod writing;
