@@ -3,13 +3,14 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python validate-generator
+.PHONY: help quick smoke build test check fmt lint deny tools python validate-generator overhead behaviour
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
 	@echo "make test    build and pass all tests"
 	@echo "make check   formatting, lints with warnings denied, all tests"
 	@echo "make deny    licences and advisories of the dependencies (installs cargo-deny)"
+	@echo "make overhead, make behaviour   the engine beside ninja, make, Snakemake and DVC, as far as they are installed"
 
 quick: build
 	@target/debug/mctune run pipelines/juno.yaml --profile quick --jobs $(JOBS)
@@ -39,6 +40,13 @@ deny:
 # docs/generator.md, draws its figures, fails when a comparison lies outside its bound.
 validate-generator: tools
 	$(CARGO) run --locked -p mctune-stages --example validate_generator -- 1 docs
+
+# Beside the peers that are on the PATH; see benches/README.md.
+overhead: build
+	python3 benches/overhead/overhead.py
+
+behaviour: build
+	python3 benches/behaviour/behaviour.py
 
 # Some tests read our files with pandas and pyarrow. Without Python 3 or a package index they are skipped, visibly.
 PYTHON ?= $(CURDIR)/target/python/bin/python
