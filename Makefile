@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference torture fuzz
+.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference torture fuzz overhead behaviour
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -12,6 +12,7 @@ help:
 	@echo "make torture kill writing processes 5000 times, play 2000 random histories of a store"
 	@echo "make fuzz    ten minutes each on the pipeline parser and the journal reader (installs cargo-fuzz)"
 	@echo "make deny    licences and advisories of the dependencies (installs cargo-deny)"
+	@echo "make overhead, make behaviour   the engine beside ninja, make, Snakemake and DVC, as far as they are installed"
 
 quick: build
 	@target/debug/mctune run pipelines/juno.yaml --profile quick --jobs $(JOBS)
@@ -66,7 +67,15 @@ bench-inference: tools
 	$(PEER) benches/inference/peer.py target/inference-data.json > target/inference-peer.json
 	$(PEER) benches/inference/compare.py target/inference-ours.json target/inference-peer.json
 
-# Some tests read our files with pandas and pyarrow, or talk to moto's S3. Without Python 3 or a package index they are skipped, visibly.
+# Beside the peers that are on the PATH; see benches/README.md.
+overhead: build
+	python3 benches/overhead/overhead.py
+
+behaviour: build
+	python3 benches/behaviour/behaviour.py
+
+# Some tests read our files with pandas and pyarrow, or talk to moto's S3. Without Python 3 or a package index they are
+# skipped, visibly.
 PYTHON ?= $(CURDIR)/target/python/bin/python
 python:
 	@test -x $(PYTHON) && $(PYTHON) -c 'import pandas, pyarrow, moto.server' 2>/dev/null || { \

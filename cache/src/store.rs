@@ -6,6 +6,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod through;
+mod together;
 mod verify;
 mod view;
 mod writing;
@@ -416,6 +417,10 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        if self.access == Access::Write {
+            // Made by those who worked there, and empty once they have ended: a folder for each run would pile up.
+            drop(std::fs::remove_dir(self.work_dir()));
+        }
         let open = self.view_mut().take_index();
         if self.writer().is_none() {
             if let Some(index) = open {
