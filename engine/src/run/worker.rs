@@ -44,6 +44,7 @@ pub(super) fn execute(batch: &Batch, around: &Around, runtime: tokio::runtime::H
         base: &around.campaign.pipeline.base,
         runtime,
         cancel: around.cancel.clone(),
+        shared: false,
     };
     execute::run_batch(&batch.jobs, &surroundings, &Teller { batch, around });
 }
