@@ -26,4 +26,4 @@ pub use files::{Format, Generated, ListFile, Places};
 pub use folder::{ListError, ListFolder};
 pub use list::{Header, Line, PipelineCopy, StagePart};
 pub use shell::quote;
-pub use site::{Bundle, Limits, Scheduler, Settings, Site};
+pub use site::{Bundle, Caps, Limits, Scheduler, Settings, Site};

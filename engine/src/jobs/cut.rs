@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::site::{Bundle, Limits};
+use super::site::{Bundle, Caps};
 use crate::campaign::Campaign;
 use crate::graph::{BindingId, Graph, StageId, TaskId};
 use crate::plan::Status;
@@ -82,27 +82,27 @@ pub enum CutError {
         /// Elements at the very least.
         elements: usize,
         /// The limit.
-        limit: u32,
+        limit: usize,
     },
 }
 
-/// Cuts what is missing into elements that take about `bundle.time` each, fewer and longer ones if `limits` ask for it.
+/// Cuts what is missing into elements that take about `bundle.time` each, fewer and longer ones where `caps` ask for it.
 ///
 /// # Errors
 /// [`CutError`].
-pub fn cut(work: &Work<'_>, bundle: Bundle, limits: Limits) -> Result<Cut, CutError> {
+pub fn cut(work: &Work<'_>, bundle: Bundle, caps: Caps) -> Result<Cut, CutError> {
     let plan = Groups::of(work);
-    let most = limits.jobs.max(1) as usize;
+    let most = caps.queue();
     let mut scale = 1.0;
     loop {
         let groups: Vec<Vec<u32>> = plan.groups.iter().map(|group| group.borders(work, bundle, scale)).collect();
         let elements = plan.groups.iter().zip(&groups).map(|(group, borders)| group.members.len() * borders.len()).sum();
         if elements <= most {
-            return Ok(plan.finished(work, &groups, limits.array.max(2) as usize));
+            return Ok(plan.finished(work, &groups, caps.elements()));
         }
         if groups.iter().all(|borders| borders.len() <= 1) {
             let stages = plan.groups.iter().map(|group| group.members.len()).sum();
-            return Err(CutError::TooMany { stages, elements, limit: limits.jobs });
+            return Err(CutError::TooMany { stages, elements, limit: most });
         }
         scale *= 2.0;
     }

@@ -61,12 +61,12 @@ pub struct Site {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Most elements of one job array, Slurm's `MaxArraySize`: the largest index is one less.
+    /// Slurm's `MaxArraySize`: the largest index of an array is one less [default: 1001].
     #[schemars(range(min = 2))]
-    pub array: u32,
-    /// Most jobs in the queue at once, an element counting as one: `MaxSubmitJobs`.
+    pub array: Option<u32>,
+    /// Most jobs in the queue at once, an element counting as one: `MaxSubmitJobs` [default: 10000].
     #[schemars(range(min = 1))]
-    pub jobs: u32,
+    pub jobs: Option<u32>,
     /// Most elements of one stage that run at once; 0 for no limit of ours.
     pub running: u32,
     /// Longest time that a job may ask for.
@@ -135,7 +135,43 @@ impl Default for Site {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { array: 1001, jobs: 10_000, running: 0, walltime: Duration::from_secs(24 * 3600) }
+        Self { array: None, jobs: None, running: 0, walltime: Duration::from_secs(24 * 3600) }
+    }
+}
+
+/// What a batch system takes at most, from the site file or from the batch system itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Slurm's `MaxArraySize`.
+    pub array: Option<u32>,
+    /// Jobs in the queue at once.
+    pub jobs: Option<u32>,
+}
+
+impl Caps {
+    /// The smaller ones.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let least = |one: Option<u32>, two: Option<u32>| one.into_iter().chain(two).min();
+        Self { array: least(self.array, other.array), jobs: least(self.jobs, other.jobs) }
+    }
+
+    /// Most elements of an array: its indices begin at 0, and the largest must stay below `MaxArraySize`.
+    #[must_use]
+    pub fn elements(self) -> usize {
+        self.array.unwrap_or(1001).saturating_sub(1).max(1) as usize
+    }
+
+    /// Most elements in the queue.
+    #[must_use]
+    pub fn queue(self) -> usize {
+        self.jobs.unwrap_or(10_000).max(1) as usize
+    }
+}
+
+impl From<Limits> for Caps {
+    fn from(limits: Limits) -> Self {
+        Self { array: limits.array, jobs: limits.jobs }
     }
 }
 
