@@ -7,9 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use clusters::{
-    Backend, CancelArgs, CollectArgs, ExecArgs, JobsArgs, ListFormat, StatusArgs, SubmitArgs,
-};
+pub(crate) use clusters::{Backend, CancelArgs, CollectArgs, ExecArgs, JobsArgs, ListFormat, StatusArgs, SubmitArgs};
 pub(crate) use diagnosis::{
     AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
     RunsArgs, ShowArgs,

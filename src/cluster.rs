@@ -121,7 +121,10 @@ mod tests {
         let folder = home.path().join("jobs/first list");
         std::fs::create_dir_all(&folder).unwrap();
         assert_eq!(relative(&folder, home.path()).unwrap(), Path::new("../.."));
-        assert_eq!(relative(&folder, &home.path().join(".mctune/not yet")).unwrap(), Path::new("../../.mctune/not yet"));
+        assert_eq!(
+            relative(&folder, &home.path().join(".mctune/not yet")).unwrap(),
+            Path::new("../../.mctune/not yet")
+        );
         assert_eq!(relative(&folder, &folder).unwrap(), Path::new("."));
     }
 }

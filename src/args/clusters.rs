@@ -65,8 +65,10 @@ pub(crate) struct ExecArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "While jobs of the campaign are queued or running, nothing is added; `mctune resubmit` adds what they do not cover.\n\n\
-    Example:\n  mctune submit pipelines/juno.yaml --profile full --site site.yaml --dry-run")]
+#[command(
+    after_help = "While jobs of the campaign are queued or running, nothing is added; `mctune resubmit` adds what they do not cover.\n\n\
+    Example:\n  mctune submit pipelines/juno.yaml --profile full --site site.yaml --dry-run"
+)]
 pub(crate) struct SubmitArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,
@@ -85,7 +87,9 @@ pub(crate) struct SubmitArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 everything is done, 1 tasks failed and nothing is queued or running, 2 otherwise.")]
+#[command(
+    after_help = "Exit status: 0 everything is done, 1 tasks failed and nothing is queued or running, 2 otherwise."
+)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) campaign: CampaignArgs,

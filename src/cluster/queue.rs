@@ -201,7 +201,10 @@ mod tests {
     #[test]
     fn what_htcondor_says_is_understood() {
         let queue = condor_queue("10 2 undefined\n11 2 training-4\n12 5 training-5\n");
-        assert_eq!((queue.of(4), queue.of(5), queue.of(6)), (Some(Queued::Running), Some(Queued::Stuck), Some(Queued::Waiting)));
+        assert_eq!(
+            (queue.of(4), queue.of(5), queue.of(6)),
+            (Some(Queued::Running), Some(Queued::Stuck), Some(Queued::Waiting))
+        );
         assert!(!condor_queue("10 3 undefined\n").is_live());
     }
 

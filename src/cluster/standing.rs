@@ -53,11 +53,7 @@ struct Whereabouts {
 
 impl Standing {
     /// Looks. `lists` are those of the campaign, latest first, each with its queue.
-    pub(crate) fn look(
-        campaign: &Campaign,
-        plan: &Plan<'_>,
-        lists: &[(ListFolder, Queue)],
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn look(campaign: &Campaign, plan: &Plan<'_>, lists: &[(ListFolder, Queue)]) -> anyhow::Result<Self> {
         let graph = &campaign.graph;
         let mut found: HashMap<TaskId, Vec<Whereabouts>> = HashMap::new();
         for (number, (list, _)) in lists.iter().enumerate() {
@@ -139,16 +135,20 @@ fn judge(
         None => format!("attempt {} on {}", note.attempt, note.host),
     };
     if note.ended.is_none() {
-        return told(State::Failed, format!("its job ended without a word: killed, or the node was lost; {where_it_was}"));
+        return told(
+            State::Failed,
+            format!("its job ended without a word: killed, or the node was lost; {where_it_was}"),
+        );
     }
     let entry = note.tasks.get(&campaign.graph.coords(task).to_string());
     match entry.map(|entry| (entry.state, entry.error.clone().unwrap_or_default())) {
         Some((TaskState::Failed, error)) => told(State::Failed, format!("{error}; {where_it_was}")),
         Some((TaskState::Missing, error)) => told(State::Missing, error),
         Some((TaskState::Interrupted, _)) => told(State::Failed, format!("interrupted; {where_it_was}")),
-        Some((TaskState::Done, _)) => {
-            told(State::Missing, "it was done, but its result is not in the store any more, or not visible yet".to_owned())
-        }
+        Some((TaskState::Done, _)) => told(
+            State::Missing,
+            "it was done, but its result is not in the store any more, or not visible yet".to_owned(),
+        ),
         Some((TaskState::Open, _)) | None => (State::Missing, None),
     }
 }

@@ -20,7 +20,8 @@ pub(crate) fn cancel(args: &CancelArgs) -> anyhow::Result<Code> {
             continue;
         }
         let program = if list.path().join("campaign.dag").exists() { "condor_rm" } else { "scancel" };
-        let done = Command::new(program).args(&queue.jobs).output().with_context(|| format!("cannot run `{program}`"))?;
+        let done =
+            Command::new(program).args(&queue.jobs).output().with_context(|| format!("cannot run `{program}`"))?;
         if !done.status.success() {
             bail!("`{program}` ended with {}: {}", done.status, String::from_utf8_lossy(&done.stderr).trim());
         }
@@ -31,7 +32,10 @@ pub(crate) fn cancel(args: &CancelArgs) -> anyhow::Result<Code> {
     } else if cancelled.is_empty() {
         say("no job of this campaign is in the queue\n");
     } else {
-        say(&format!("cancelled: {}\nwhat was done is kept; `mctune resubmit` submits the rest\n", cancelled.join(" ")));
+        say(&format!(
+            "cancelled: {}\nwhat was done is kept; `mctune resubmit` submits the rest\n",
+            cancelled.join(" ")
+        ));
     }
     Ok(Code::Done)
 }

@@ -19,7 +19,12 @@ pub(crate) fn collect(args: &CollectArgs) -> anyhow::Result<Code> {
     let store = Arc::new(place::store(&args.campaign)?);
     let missing: Vec<String> = {
         let plan = plan::plan(&campaign, &store)?;
-        campaign.graph.tasks().filter(|&task| !plan.status(task).is_hit()).map(|task| campaign.graph.label(task)).collect()
+        campaign
+            .graph
+            .tasks()
+            .filter(|&task| !plan.status(task).is_hit())
+            .map(|task| campaign.graph.label(task))
+            .collect()
     };
     if !missing.is_empty() {
         let shown = missing.iter().take(5).cloned().collect::<Vec<_>>().join(", ");

@@ -47,6 +47,8 @@ impl<'a> Desk<'a> {
 
     /// Lets one submission of this campaign happen at a time. The system gives the lock back with the process.
     fn lock(&self) -> anyhow::Result<std::fs::File> {
+        // The store first: a folder with something else in it does not become one.
+        drop(Store::open(&place::store_folder(&self.args.campaign.store, Some(&self.args.campaign.pipeline)))?);
         std::fs::create_dir_all(&self.home).with_context(|| format!("cannot create {}", self.home.display()))?;
         let path = self.home.join("lock");
         let file = std::fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -99,8 +101,10 @@ impl<'a> Desk<'a> {
     fn show(&self, list: &Generated) -> anyhow::Result<()> {
         if self.args.campaign.json {
             let head = &list.header;
-            return say_json(&json!({"dry_run": true, "plan": head.plan, "tasks": head.tasks, "elements": head.elements,
-                                    "arrays": list.cut.arrays.len(), "stages": head.stages}));
+            return say_json(
+                &json!({"dry_run": true, "plan": head.plan, "tasks": head.tasks, "elements": head.elements,
+                                    "arrays": list.cut.arrays.len(), "stages": head.stages}),
+            );
         }
         say(&jobs::summary(&self.campaign, list));
         say(&format!(
@@ -114,10 +118,7 @@ impl<'a> Desk<'a> {
 
     /// Runs the script of a list, which goes on where an earlier run of it stopped.
     fn run_script(&self, list: &ListFolder) -> anyhow::Result<()> {
-        let output = Command::new("bash")
-            .arg(list.path().join("submit.sh"))
-            .output()
-            .context("cannot run `bash`")?;
+        let output = Command::new("bash").arg(list.path().join("submit.sh")).output().context("cannot run `bash`")?;
         let text = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {
@@ -198,7 +199,10 @@ pub(crate) fn resubmit(args: &SubmitArgs) -> anyhow::Result<Code> {
     let open = desk.campaign.graph.tasks().filter(|&task| !plan.status(task).is_hit());
     let (waiting, missing): (Vec<TaskId>, Vec<_>) = open.partition(|task| left_out.contains(task));
     if missing.is_empty() {
-        say(&format!("nothing to add: jobs in the queue do the {} tasks that are left, or come before them\n", waiting.len()));
+        say(&format!(
+            "nothing to add: jobs in the queue do the {} tasks that are left, or come before them\n",
+            waiting.len()
+        ));
         return Ok(Code::Done);
     }
     if !waiting.is_empty() && !args.campaign.json {

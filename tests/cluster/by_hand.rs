@@ -83,7 +83,8 @@ fn two_at_once_leave_one_record() {
     );
     let place = Place::new(&both);
     listed(&place, &[]);
-    let codes: Vec<_> = [start(&place, "0"), start(&place, "0")].iter_mut().map(|child| child.wait().unwrap().code()).collect();
+    let codes: Vec<_> =
+        [start(&place, "0"), start(&place, "0")].iter_mut().map(|child| child.wait().unwrap().code()).collect();
     assert_eq!(codes, [Some(0), Some(0)]);
     assert_eq!(place.text("ran").lines().count(), 4, "both computed both tasks");
     let stats = place.mctune(&["cache", "stats", "p.yaml", "--json"]).with_code(0);
@@ -99,7 +100,8 @@ fn bytes_that_differ_are_an_error() {
     );
     let place = Place::new(&both);
     listed(&place, &[]);
-    let codes: Vec<_> = [start(&place, "0"), start(&place, "0")].iter_mut().map(|child| child.wait().unwrap().code()).collect();
+    let codes: Vec<_> =
+        [start(&place, "0"), start(&place, "0")].iter_mut().map(|child| child.wait().unwrap().code()).collect();
     assert!(codes.contains(&Some(6)), "{codes:?}");
 }
 

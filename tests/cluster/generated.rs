@@ -56,7 +56,8 @@ fn scripts_pass_shellcheck() {
     for format in ["slurm", "htcondor"] {
         listed(&place, format);
         let all = files(&place.path(format));
-        let scripts: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).filter(|name| name.ends_with(".sh")).collect();
+        let scripts: Vec<&str> =
+            all.iter().map(|(name, _)| name.as_str()).filter(|name| name.ends_with(".sh")).collect();
         assert!(scripts.len() >= 3);
         // Setup lines are the user's.
         let answer = Answer::of(place.command("shellcheck", &scripts).output().unwrap());

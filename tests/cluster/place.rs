@@ -70,7 +70,8 @@ impl Place {
 
     /// Writes the site file: the program under test, and more lines.
     pub(crate) fn site(&self, more: &str) {
-        let environment: Vec<String> = self.environment.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
+        let environment: Vec<String> =
+            self.environment.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
         self.write(
             "site.yaml",
             &format!(
@@ -115,7 +116,8 @@ impl Place {
     /// How many tasks of all stages stand so.
     pub(crate) fn count(&self, state: &str) -> u64 {
         let answer = self.on_campaign("status", &["--json"]);
-        let status: Value = serde_json::from_str(&answer.out).unwrap_or_else(|_| panic!("{}{}", answer.out, answer.err));
+        let status: Value =
+            serde_json::from_str(&answer.out).unwrap_or_else(|_| panic!("{}{}", answer.out, answer.err));
         status["stages"].as_array().unwrap().iter().map(|stage| stage[state].as_u64().unwrap()).sum()
     }
 
@@ -155,7 +157,10 @@ pub(crate) fn have(programs: &[&str], why: &str) -> bool {
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
-    path.split(':').chain(["/usr/sbin", "/sbin"]).map(|folder| Path::new(folder).join(program)).find(|path| path.exists())
+    path.split(':')
+        .chain(["/usr/sbin", "/sbin"])
+        .map(|folder| Path::new(folder).join(program))
+        .find(|path| path.exists())
 }
 
 /// A Slurm of our own, ended when dropped.

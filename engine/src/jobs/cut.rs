@@ -75,7 +75,9 @@ pub struct Cut {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CutError {
     /// Too many elements, however large they are.
-    #[error("{stages} stages of this campaign need at least {elements} jobs, but the site takes {limit} at once (`limits.jobs`)")]
+    #[error(
+        "{stages} stages of this campaign need at least {elements} jobs, but the site takes {limit} at once (`limits.jobs`)"
+    )]
     TooMany {
         /// Stages with work.
         stages: usize,
@@ -96,7 +98,8 @@ pub fn cut(work: &Work<'_>, bundle: Bundle, caps: Caps) -> Result<Cut, CutError>
     let mut scale = 1.0;
     loop {
         let groups: Vec<Vec<u32>> = plan.groups.iter().map(|group| group.borders(work, bundle, scale)).collect();
-        let elements = plan.groups.iter().zip(&groups).map(|(group, borders)| group.members.len() * borders.len()).sum();
+        let elements =
+            plan.groups.iter().zip(&groups).map(|(group, borders)| group.members.len() * borders.len()).sum();
         if elements <= most {
             return Ok(plan.finished(work, &groups, caps.elements()));
         }
@@ -225,9 +228,8 @@ impl Groups {
     /// Whether every task of the consumer takes only what goes with the same unit.
     fn in_step(&self, graph: &Graph, id: BindingId) -> bool {
         let binding = graph.binding(id);
-        let same = |task: TaskId| {
-            producer(graph, id, task).is_some_and(|it| self.unit[it.index()] == self.unit[task.index()])
-        };
+        let same =
+            |task: TaskId| producer(graph, id, task).is_some_and(|it| self.unit[it.index()] == self.unit[task.index()]);
         !binding.gathers() && graph.stage(binding.consumer).tasks().all(same)
     }
 }

@@ -93,7 +93,8 @@ fn script(sheet: &Sheet<'_>, array: &Array) -> String {
 # Campaign {campaign}, stage {stage}: elements {first} to {last}. Made by mctune; submit.sh hands it to Slurm.
 {directives}
 set -uo pipefail
-cd -- \"${{1:?the folder of the list}}\" && [ -f list.json ] || {{ echo \"no list in $1\" >&2; exit {NO_LIST}; }}
+cd -- \"${{1:?the folder of the list}}\" || exit {NO_LIST}
+[ -f list.json ] || {{ echo \"no list in $1\" >&2; exit {NO_LIST}; }}
 ",
         campaign = sheet.header.campaign,
         stage = sheet.stage(array),

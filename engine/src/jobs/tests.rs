@@ -23,7 +23,13 @@ fn campaign(p: usize, m: usize) -> Campaign {
     Campaign::new(toy::pipeline(&[("p", p), ("m", m)], &stages), None).unwrap()
 }
 
-fn cut_all(campaign: &Campaign, done: &[TaskId], paces: &[Option<f64>], bundle: Bundle, caps: Caps) -> Result<Cut, CutError> {
+fn cut_all(
+    campaign: &Campaign,
+    done: &[TaskId],
+    paces: &[Option<f64>],
+    bundle: Bundle,
+    caps: Caps,
+) -> Result<Cut, CutError> {
     let key = mctune_cache::Digest::of(b"key");
     let statuses: Vec<Status> = campaign
         .graph

@@ -59,7 +59,8 @@ fn results_from_elsewhere_are_found_without_notes() {
 #[test]
 fn a_list_holds_what_is_missing_and_the_pipeline_as_it_was() {
     let home = Home::new();
-    let text = PIPELINE.replace("mctune: 1", "mctune: 1\ninclude: more.yaml").replace("add: 10", "add: '${params.add}'");
+    let text =
+        PIPELINE.replace("mctune: 1", "mctune: 1\ninclude: more.yaml").replace("add: 10", "add: '${params.add}'");
     home.write("more.yaml", "params: { add: 10 }\n");
     home.run(&text.replace("range: 7", "range: 5"), &[]);
     let (list, folder) = listed(&home, &text, &quick(), Format::Lines);

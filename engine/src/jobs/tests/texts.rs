@@ -27,7 +27,9 @@ fn site(text: &str) -> Site {
 
 fn all(list: &Generated) -> String {
     let shown = list.files.iter().filter(|file| !file.path.starts_with("keys"));
-    let one = |file: &ListFile| format!("=== {}{}\n{}", file.path.display(), if file.executable { " *" } else { "" }, file.text);
+    let one = |file: &ListFile| {
+        format!("=== {}{}\n{}", file.path.display(), if file.executable { " *" } else { "" }, file.text)
+    };
     // What follows from the version of the program is not what this is about.
     shown.map(one).collect::<String>().replace(&list.header.plan, "<plan>").replace(&list.header.plan[..10], "<id>")
 }
@@ -131,5 +133,7 @@ fn settings_of_a_stage_come_before_those_of_all() {
     assert_eq!(site.of("total").account, Some("juno".to_owned().try_into().unwrap()));
     assert_eq!(site.of("leaf").walltime, Some(Duration::from_secs(1800)));
     let schema = Site::schema();
-    assert!(schema["properties"]["defaults"].is_object() && schema["$defs"]["Settings"]["properties"]["gpu"].is_object());
+    assert!(
+        schema["properties"]["defaults"].is_object() && schema["$defs"]["Settings"]["properties"]["gpu"].is_object()
+    );
 }
