@@ -118,7 +118,7 @@ stop() {
 case $action in
   make | start | stop) "$action" ;;
   copy) copy "$1" "$2" ;;
-  mctune) inside "~/mctune $(printf '%q ' "$@")" ;;
+  mctune) inside "/home/t/mctune $(printf '%q ' "$@")" ;;
   shell) inside "$1" ;;
   *) echo "unknown action $action" >&2; exit 64 ;;
 esac
