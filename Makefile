@@ -3,12 +3,13 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python validate-generator
+.PHONY: help quick smoke build test check fmt lint deny tools python slurm test-condor validate-generator
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
 	@echo "make test    build and pass all tests"
 	@echo "make check   formatting, lints with warnings denied, all tests"
+	@echo "make test-condor   the smoke campaign on a real HTCondor (root, 0.6 GB in target/condor)"
 	@echo "make deny    licences and advisories of the dependencies (installs cargo-deny)"
 
 quick: build
@@ -20,7 +21,7 @@ smoke: build
 build: tools
 	$(CARGO) build --locked
 
-test: tools python
+test: tools python slurm
 	MCTUNE_TEST_PYTHON=$(PYTHON) $(CARGO) test --locked --workspace
 
 check: fmt lint test
@@ -46,6 +47,25 @@ python:
 	@test -x $(PYTHON) && $(PYTHON) -c 'import pandas, pyarrow' 2>/dev/null || { \
 	  python3 -m venv target/python && $(PYTHON) -m pip install --quiet --disable-pip-version-check pandas pyarrow; } \
 	  || echo "no Python with pandas and pyarrow: the tests that need them are skipped"
+
+# Tests start a private Slurm on the loopback interface, and check generated scripts. Where its packages cannot be installed
+# (no Debian, not root), these tests are skipped and say so. Installed services are not started.
+slurm:
+	@for program in slurmctld slurmd sbatch munged shellcheck; do command -v $$program >/dev/null || missing=1; done; \
+	  [ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
+	    echo "installing Slurm and shellcheck for the tests"; policy=/usr/sbin/policy-rc.d; \
+	    [ -e $$policy ] || { printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; made=1; }; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
+	      --no-install-recommends slurmctld slurmd slurm-client munge shellcheck >/dev/null; code=$$?; \
+	    [ -z "$$made" ] || rm -f $$policy; [ $$code = 0 ]; }; } \
+	  || echo "no Slurm, or no shellcheck: the tests that need them are skipped"
+
+# The smoke campaign through a real HTCondor, rescue file included: in a chroot with Debian's next release (0.6 GB, root).
+CONDOR ?= $(CURDIR)/target/condor
+test-condor: tools
+	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap; }
+	tests/cluster/condor.sh make $(CONDOR)
+	MCTUNE_TEST_CONDOR=$(CONDOR) $(CARGO) test --locked --workspace --test cluster condor -- --nocapture
 
 # What a fresh Debian machine with rustup lacks: a C compiler (blake3 and mimalloc contain C and assembler).
 tools:

@@ -65,7 +65,6 @@ COLLECTOR_PORT = 29618
 SHARED_PORT_PORT = 29618
 NUM_CPUS = 6
 MEMORY = 12288
-use FEATURE: StaticSlots
 START = TRUE
 SUSPEND = FALSE
 PREEMPT = FALSE
@@ -100,10 +99,10 @@ CONF
 }
 
 copy() {
+  chroot "$root" id t >/dev/null 2>&1 || chroot "$root" useradd -m -u 4711 -s /bin/bash t
   rm -rf "$root/home/t/work" "$root/home/t/go"
   cp -R "$2" "$root/home/t/work"
   cp "$1" "$root/home/t/mctune"
-  chroot "$root" id t >/dev/null 2>&1 || chroot "$root" useradd -m -u 4711 -s /bin/bash t
   rm -rf "$root/home/t/work/local store" "$root/home/t/work/.mctune"
   chroot "$root" chown -R t:t /home/t
 }
