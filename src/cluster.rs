@@ -93,7 +93,11 @@ fn resolved(path: &Path) -> anyhow::Result<PathBuf> {
 
 /// Folder of the lists that `submit` has made for a campaign.
 pub(crate) fn home(args: &CampaignArgs, campaign: &Campaign) -> PathBuf {
-    let store = place::store_folder(&args.store, Some(&args.pipeline));
+    home_in(&place::store_folder(&args.store, Some(&args.pipeline)), campaign)
+}
+
+/// The same, in a store.
+pub(crate) fn home_in(store: &Path, campaign: &Campaign) -> PathBuf {
     store.join("jobs").join(campaign.pipeline.name.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '-'), "_"))
 }
 

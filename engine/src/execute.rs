@@ -20,6 +20,9 @@ use crate::resolve::Resolved;
 use crate::stage::{Cancel, InputArtifact, MissingInput, Progress, Seed, StageError, TaskContext, TaskEnvironment};
 use log::LogFile;
 
+/// Tasks shorter than this are not compared with what other processes did meanwhile, before their record is written.
+const WORTH_A_LOOK: Duration = Duration::from_millis(100);
+
 /// Everything a task is made of, resolved.
 #[derive(Debug)]
 pub struct Job {
@@ -130,7 +133,7 @@ impl Surroundings<'_> {
         if let Some(missing) = outputs.iter().find(|output| !artifacts.contains_key(&output.name)) {
             return Err(StageError::failed(format!("the stage ended without its output `{}`", missing.name)));
         }
-        let record = match self.twin(job, &artifacts)? {
+        let record = match self.twin(job, &artifacts, took)? {
             Some(twin) => {
                 log.discard();
                 twin
@@ -150,9 +153,15 @@ impl Surroundings<'_> {
 }
 
 impl Surroundings<'_> {
-    /// The record that another process has published while this one computed the same.
-    fn twin(&self, job: &Job, artifacts: &BTreeMap<String, Artifact>) -> Result<Option<TaskRecord>, StageError> {
-        if !self.shared {
+    /// The record that another process has published while this one computed the same. Tasks that take next to no time are
+    /// not worth a look into the folder of the journals: at worst they leave a second record that says the same.
+    fn twin(
+        &self,
+        job: &Job,
+        artifacts: &BTreeMap<String, Artifact>,
+        took: Duration,
+    ) -> Result<Option<TaskRecord>, StageError> {
+        if !self.shared || took < WORTH_A_LOOK {
             return Ok(None);
         }
         self.store.refresh()?;

@@ -14,7 +14,7 @@ mctune: 1
 name: p
 axes: { x: { range: 4 } }
 stages:
-  first: { uses: command, over: x, with: { run: 'echo first >> ''FOLDER/ran''; echo ${x} > a', outputs: { a: a } } }
+  first: { uses: command, over: x, with: { run: 'echo first >> \"$HERE/ran\"; echo ${x} > a', outputs: { a: a }, env: { HERE: FOLDER } } }
   second:
     uses: command
     over: x
@@ -79,7 +79,7 @@ fn two_at_once_leave_one_record() {
     // Each goes on when both have begun, so that both compute.
     let both = PIPELINE.replace(
         "echo ${x} > a",
-        "touch ''FOLDER/began-${x}-''$$; while [ $(ls ''FOLDER'' | grep -c began-${x}-) -lt 2 ]; do sleep 0.02; done; echo ${x} > a",
+        "touch \"$HERE/began-${x}-\"$$; while [ $(ls \"$HERE\" | grep -c began-${x}-) -lt 2 ]; do sleep 0.02; done; echo ${x} > a",
     );
     let place = Place::new(&both);
     listed(&place, &[]);
@@ -96,7 +96,7 @@ fn two_at_once_leave_one_record() {
 fn bytes_that_differ_are_an_error() {
     let both = PIPELINE.replace(
         "echo ${x} > a",
-        "touch ''FOLDER/began-${x}-''$$; while [ $(ls ''FOLDER'' | grep -c began-${x}-) -lt 2 ]; do sleep 0.02; done; echo $$ > a",
+        "touch \"$HERE/began-${x}-\"$$; while [ $(ls \"$HERE\" | grep -c began-${x}-) -lt 2 ]; do sleep 0.02; done; echo $$ > a",
     );
     let place = Place::new(&both);
     listed(&place, &[]);
@@ -109,7 +109,7 @@ fn bytes_that_differ_are_an_error() {
 fn a_signal_stops_an_element_and_the_next_attempt_goes_on() {
     let slow = PIPELINE.replace(
         "echo ${x} > a",
-        "[ ${x} = 0 ] || { touch ''FOLDER/waits''; while [ ! -e ''FOLDER/go'' ]; do sleep 0.02; done; }; echo ${x} > a",
+        "[ ${x} = 0 ] || { touch \"$HERE/waits\"; while [ ! -e \"$HERE/go\" ]; do sleep 0.02; done; }; echo ${x} > a",
     );
     for name in ["TERM", "USR1"] {
         let place = Place::new(&slow);
@@ -129,7 +129,7 @@ fn a_signal_stops_an_element_and_the_next_attempt_goes_on() {
 fn a_killed_element_leaves_what_it_had_done() {
     let slow = PIPELINE.replace(
         "echo ${x} > a",
-        "[ ${x} = 0 ] || { touch ''FOLDER/waits''; while [ ! -e ''FOLDER/go'' ]; do sleep 0.02; done; }; echo ${x} > a",
+        "[ ${x} = 0 ] || { touch \"$HERE/waits\"; while [ ! -e \"$HERE/go\" ]; do sleep 0.02; done; }; echo ${x} > a",
     );
     let place = Place::new(&slow);
     listed(&place, &[]);

@@ -42,7 +42,7 @@ impl Place {
         let place = Self { folder, environment: Vec::new(), campaign: vec!["p.yaml".to_owned()] };
         let here = place.path("").display().to_string();
         // Pipelines name the folder where their programs leave traces.
-        place.write("p.yaml", &pipeline.replace("FOLDER", &here.replace('\'', "''")));
+        place.write("p.yaml", &pipeline.replace("FOLDER", &serde_json::to_string(&here).unwrap()));
         place
     }
 

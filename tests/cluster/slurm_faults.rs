@@ -22,14 +22,15 @@ stages:
     uses: command
     over: x
     with:
-      run: 'touch ''FOLDER/waits-${x}''; while ! [ -e ''FOLDER/go'' -o -e ''FOLDER/go-${x}'' ]; do sleep 0.05; done; echo first-${x} >> ''FOLDER/ran''; PIECE; echo ${x} > a'
+      run: 'touch \"$HERE/waits-${x}\"; while ! [ -e \"$HERE/go\" -o -e \"$HERE/go-${x}\" ]; do sleep 0.05; done; echo first-${x} >> \"$HERE/ran\"; PIECE; echo ${x} > a'
       outputs: { a: a }
+      env: { HERE: FOLDER }
   second:
     uses: command
     over: x
     inputs: { a: first }
-    with: { run: 'echo second-${x} >> ''FOLDER/ran''; cat inputs/a/a > b; echo more >> b', outputs: { b: b } }
-  last: { uses: command, inputs: { b: second }, with: { run: 'echo last >> ''FOLDER/ran''; cat inputs/b/*/b > c', outputs: { c: c } } }
+    with: { run: 'echo second-${x} >> \"$HERE/ran\"; cat inputs/a/a > b; echo more >> b', outputs: { b: b }, env: { HERE: FOLDER } }
+  last: { uses: command, inputs: { b: second }, with: { run: 'echo last >> \"$HERE/ran\"; cat inputs/b/*/b > c', outputs: { c: c }, env: { HERE: FOLDER } } }
 ";
 
 struct Cluster {
@@ -160,7 +161,7 @@ fn half_of_the_jobs_cancelled_and_the_index_deleted() {
 #[test]
 fn a_task_that_fails_twice_is_resubmitted_with_its_reason() {
     // Task 3 fails until it has been tried three times.
-    let piece = "[ ${x} != 3 ] || [ $(grep -c first-3 ''FOLDER/ran'') -ge 3 ] || { echo no luck; exit 3; }";
+    let piece = "[ ${x} != 3 ] || [ $(grep -c first-3 \"$HERE/ran\") -ge 3 ] || { echo no luck; exit 3; }";
     let Some(cluster) = Cluster::new(piece, "") else { return };
     let place = &cluster.place;
     place.write("go", "");
@@ -213,7 +214,7 @@ fn a_node_is_lost_in_the_middle() {
 #[test]
 fn a_task_over_its_time_is_warned_and_goes_on_in_another_job() {
     // Task 5 never ends in its first attempt.
-    let piece = "[ ${x} != 5 ] || [ $(grep -c first-5 ''FOLDER/ran'') -ge 2 ] || sleep 1000";
+    let piece = "[ ${x} != 5 ] || [ $(grep -c first-5 \"$HERE/ran\") -ge 2 ] || sleep 1000";
     let Some(cluster) = Cluster::new(piece, "warning: 55 s\nstages: { first: { walltime: 1 min } }\n") else { return };
     let place = &cluster.place;
     place.write("go", "");

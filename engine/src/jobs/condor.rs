@@ -216,8 +216,8 @@ if [ -n \"$queued\" ]; then
   exit 0
 fi
 if [ \"${{1:-}}\" = --dry-run ]; then
-  condor_submit_dag -no_submit -force -batch-name {batch} campaign.dag
-  rm -f campaign.dag.condor.sub
+  ls campaign.dag.rescue* 2>/dev/null || true
+  echo \"would call condor_submit_dag -batch-name {batch} campaign.dag\"
   exit 0
 fi
 condor_submit_dag -batch-name {batch} campaign.dag

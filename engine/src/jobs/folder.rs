@@ -1,10 +1,11 @@
 //! A list as a folder: writing it, and reading single lines of it without reading all.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mctune_cache::Digest;
 
@@ -98,6 +99,8 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Li
 #[derive(Debug)]
 pub struct ListFolder {
     folder: PathBuf,
+    /// Tables of keys that were opened, by stage.
+    tables: Mutex<HashMap<String, Option<File>>>,
     /// Its head.
     pub header: Header,
 }
@@ -125,7 +128,7 @@ impl ListFolder {
             fs::create_dir_all(parent).map_err(ListError::io("cannot create", parent))?;
             write_whole(&path, file.text.as_bytes(), if file.executable { 0o755 } else { 0o644 })?;
         }
-        Ok(Self { folder: folder.to_owned(), header: list.header.clone() })
+        Ok(Self { folder: folder.to_owned(), tables: Mutex::default(), header: list.header.clone() })
     }
 
     /// Opens the list in `folder`.
@@ -143,7 +146,7 @@ impl ListFolder {
         if header.plan.len() != 64 || header.plan.contains(|c: char| !c.is_ascii_hexdigit()) {
             return Err(foreign("its identity is no digest".to_owned()));
         }
-        Ok(Self { folder: folder.to_owned(), header })
+        Ok(Self { folder: folder.to_owned(), tables: Mutex::default(), header })
     }
 
     /// The folder.
@@ -243,8 +246,12 @@ impl ListFolder {
     /// What was known of a task when the list was made: its key, and the element it belongs to.
     #[must_use]
     pub fn known(&self, stage: &str, position: usize) -> (Option<Digest>, Option<usize>) {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = tables
+            .entry(stage.to_owned())
+            .or_insert_with(|| File::open(self.folder.join("keys").join(format!("{stage}.txt"))).ok());
         let read = || {
-            let file = File::open(self.folder.join("keys").join(format!("{stage}.txt"))).ok()?;
+            let file = table.as_ref()?;
             let mut line = [0; KEY_LINE];
             file.read_exact_at(&mut line, (position * KEY_LINE) as u64).ok()?;
             std::str::from_utf8(&line).ok().map(parse_key_line)

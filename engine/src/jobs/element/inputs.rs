@@ -24,10 +24,14 @@ pub(super) enum Standing {
     Waits(TaskId),
 }
 
+/// From so many records on, reading all journals is cheaper than asking the index for each.
+const MANY: usize = 256;
+
 /// Finds inputs, and remembers what it has found.
 pub(super) struct Inputs<'a> {
     list: &'a ListFolder,
     campaign: &'a Campaign,
+    store: &'a Store,
     resolver: Resolver<'a>,
     /// Joins all of whose producers are there or known to be lost.
     complete: HashSet<JoinId>,
@@ -40,7 +44,7 @@ impl<'a> Inputs<'a> {
     pub(super) fn new(list: &'a ListFolder, campaign: &'a Campaign, store: &'a Store) -> Self {
         let resolver = Resolver::new(&campaign.pipeline, &campaign.graph, store);
         let (complete, absent, notes) = (HashSet::new(), HashSet::new(), HashMap::new());
-        Self { list, campaign, resolver, complete, absent, notes }
+        Self { list, campaign, store, resolver, complete, absent, notes }
     }
 
     /// Forgets what was not there.
@@ -89,6 +93,9 @@ impl<'a> Inputs<'a> {
 
     fn lacking_in(&mut self, binding: BindingId, join: JoinId) -> Result<Option<TaskId>, ElementError> {
         let graph = &self.campaign.graph;
+        if graph.producer_count(join) >= MANY {
+            self.store.load()?;
+        }
         let mut may_fail = graph.binding(binding).may_fail(join);
         for producer in graph.producers(join) {
             if self.provide(producer)? {
