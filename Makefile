@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference torture fuzz overhead behaviour
+.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference torture fuzz overhead behaviour slurm test-condor
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -11,6 +11,7 @@ help:
 	@echo "make check   formatting, lints with warnings denied, all tests"
 	@echo "make torture kill writing processes 5000 times, play 2000 random histories of a store"
 	@echo "make fuzz    ten minutes each on the pipeline parser and the journal reader (installs cargo-fuzz)"
+	@echo "make test-condor   the smoke campaign on a real HTCondor (root, 0.6 GB in target/condor)"
 	@echo "make deny    licences and advisories of the dependencies (installs cargo-deny)"
 	@echo "make overhead, make behaviour   the engine beside ninja, make, Snakemake and DVC, as far as they are installed"
 
@@ -23,7 +24,7 @@ smoke: build
 build: tools
 	$(CARGO) build --locked
 
-test: tools python browser
+test: tools python browser slurm
 	MCTUNE_TEST_PYTHON=$(PYTHON) $(CARGO) test --locked --workspace
 
 check: fmt lint test
@@ -88,6 +89,25 @@ browser:
 	  SUDO=$$([ $$(id -u) = 0 ] || echo sudo -n); \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
 	  || echo "no Chromium: the report is not looked at in a browser"
+
+# Tests start a private Slurm on the loopback interface, and check generated scripts. Where its packages cannot be installed
+# (no Debian, not root), these tests are skipped and say so. Installed services are not started.
+slurm:
+	@for program in slurmctld slurmd sbatch munged shellcheck; do command -v $$program >/dev/null || missing=1; done; \
+	  [ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
+	    echo "installing Slurm and shellcheck for the tests"; policy=/usr/sbin/policy-rc.d; \
+	    [ -e $$policy ] || { printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; made=1; }; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
+	      --no-install-recommends slurmctld slurmd slurm-client munge shellcheck >/dev/null; code=$$?; \
+	    [ -z "$$made" ] || rm -f $$policy; [ $$code = 0 ]; }; } \
+	  || echo "no Slurm, or no shellcheck: the tests that need them are skipped"
+
+# The smoke campaign through a real HTCondor, rescue file included: in a chroot with Debian's next release (0.6 GB, root).
+CONDOR ?= $(CURDIR)/target/condor
+test-condor: tools
+	@command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap; }
+	tests/cluster/condor.sh make $(CONDOR)
+	MCTUNE_TEST_CONDOR=$(CONDOR) $(CARGO) test --locked --workspace --test cluster condor -- --nocapture
 
 # What a fresh Debian machine with rustup lacks: a C compiler (blake3 and mimalloc contain C and assembler).
 tools:

@@ -1,6 +1,7 @@
 //! Arguments of the command line.
 
 mod cache;
+mod clusters;
 mod diagnosis;
 mod fit;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cache::{CacheArgs, CacheCommand, CacheTarget, GcArgs, VerifyArgs};
+pub(crate) use clusters::{Backend, CancelArgs, CollectArgs, ExecArgs, JobsArgs, ListFormat, StatusArgs, SubmitArgs};
 pub(crate) use diagnosis::{
     AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
     RunsArgs, ShowArgs,
@@ -24,9 +26,12 @@ Exit status:
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
   5   no such task, artifact or run
-  6   `cache verify` found damage (that `--repair` could not mend), `audit` other bytes
+  6   `cache verify` found damage (that `--repair` could not mend), `audit` or `exec` other bytes
+  7   `exec`: inputs are missing
+  8   `exec`: the job list does not fit
   64  wrong arguments
   70  an error of the program or the system
+  75  `exec`: interrupted, to be run again
   130 interrupted
 
 Examples:
@@ -93,6 +98,20 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Run a sample of finished tasks again and compare bytes.
     Audit(AuditArgs),
+    /// Write what is missing as a job list for a batch system.
+    Jobs(JobsArgs),
+    /// Run an element of a job list: what a batch job does.
+    Exec(ExecArgs),
+    /// Hand what is missing to a batch system.
+    Submit(SubmitArgs),
+    /// Say how far a campaign is on a batch system.
+    Status(StatusArgs),
+    /// Take the jobs of a campaign out of the queue.
+    Cancel(CancelArgs),
+    /// Submit what failed, was lost or is new, with the reasons.
+    Resubmit(SubmitArgs),
+    /// Check that everything is there; write manifest and campaign digest.
+    Collect(CollectArgs),
     /// Look after the store.
     Cache(CacheArgs),
     /// Print a script that completes commands and options in a shell.
@@ -231,6 +250,9 @@ pub(crate) struct SchemaArgs {
     /// The schema of files that pipelines include.
     #[arg(long)]
     pub(crate) included: bool,
+    /// The schema of site files, for batch systems.
+    #[arg(long, conflicts_with = "included")]
+    pub(crate) site: bool,
 }
 
 #[derive(Debug, Args)]

@@ -260,6 +260,21 @@ impl Store {
         self.below.is_some()
     }
 
+    /// All records published under `key`, latest first, whether or not their objects are there. More than one arise when
+    /// several processes have done the same at once.
+    #[must_use]
+    pub fn records_of(&self, key: &Digest) -> Vec<Arc<Record>> {
+        self.view_about(Kind::Record, key).catalog.records(key).cloned().collect()
+    }
+
+    /// Gives the index back to other processes, for one that has asked what it wanted to know and now works for long.
+    ///
+    /// From then on this store knows what it was asked for, and what [`Self::refresh`] finds that is not in the index yet.
+    /// Other things count as absent until [`Self::load`]: their objects are stored once more, which costs space alone.
+    pub fn settle(&self) {
+        self.view_mut().settle();
+    }
+
     /// All records, one a key, in the order of keys; each as [`Self::record`] gives it.
     ///
     /// # Errors
