@@ -1,29 +1,37 @@
 //! Arguments of the command line.
 
 mod cache;
+mod clusters;
 mod diagnosis;
+mod fit;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cache::{CacheArgs, CacheCommand, CacheTarget, GcArgs, VerifyArgs};
+pub(crate) use clusters::{Backend, CancelArgs, CollectArgs, ExecArgs, JobsArgs, ListFormat, StatusArgs, SubmitArgs};
 pub(crate) use diagnosis::{
     AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
     RunsArgs, ShowArgs,
 };
 
+pub(crate) use fit::FitArgs;
+
 const AFTER_HELP: &str = "\
 Exit status:
   0   done; for `plan`: a run would do nothing
-  1   some tasks failed
+  1   some tasks failed; `fit`: the result is not valid
   2   `plan`: there is work to do
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
   5   no such task, artifact or run
-  6   `cache verify` found damage (that `--repair` could not mend), `audit` other bytes
+  6   `cache verify` found damage (that `--repair` could not mend), `audit` or `exec` other bytes
+  7   `exec`: inputs are missing
+  8   `exec`: the job list does not fit
   64  wrong arguments
   70  an error of the program or the system
+  75  `exec`: interrupted, to be run again
   130 interrupted
 
 Examples:
@@ -78,6 +86,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Fit one data set with a trained model, without a pipeline.
+    Fit(FitArgs),
     /// Draw the stages of a pipeline.
     Graph(GraphArgs),
     /// List the runs of a store.
@@ -88,6 +98,20 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Run a sample of finished tasks again and compare bytes.
     Audit(AuditArgs),
+    /// Write what is missing as a job list for a batch system.
+    Jobs(JobsArgs),
+    /// Run an element of a job list: what a batch job does.
+    Exec(ExecArgs),
+    /// Hand what is missing to a batch system.
+    Submit(SubmitArgs),
+    /// Say how far a campaign is on a batch system.
+    Status(StatusArgs),
+    /// Take the jobs of a campaign out of the queue.
+    Cancel(CancelArgs),
+    /// Submit what failed, was lost or is new, with the reasons.
+    Resubmit(SubmitArgs),
+    /// Check that everything is there; write manifest and campaign digest.
+    Collect(CollectArgs),
     /// Look after the store.
     Cache(CacheArgs),
     /// Print a script that completes commands and options in a shell.
@@ -226,6 +250,9 @@ pub(crate) struct SchemaArgs {
     /// The schema of files that pipelines include.
     #[arg(long)]
     pub(crate) included: bool,
+    /// The schema of site files, for batch systems.
+    #[arg(long, conflicts_with = "included")]
+    pub(crate) site: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use mctune_cache::{LowerError, ReadError, StoreError};
 use mctune_engine::campaign::SelectError;
 use mctune_engine::graph::GraphError;
+use mctune_engine::jobs::element::ElementError;
+use mctune_engine::jobs::{CutError, ListError};
 use mctune_engine::language::Diagnostics;
 use mctune_engine::manifest::ManifestError;
 use mctune_engine::resolve::ResolveError;
@@ -20,6 +22,9 @@ pub(crate) enum Code {
     BadStore,
     NotFound,
     Damaged,
+    InputsMissing,
+    BadList,
+    Again,
     Usage,
     Internal,
     Interrupted,
@@ -35,6 +40,9 @@ impl From<Code> for ExitCode {
             Code::BadStore => 4,
             Code::NotFound => 5,
             Code::Damaged => 6,
+            Code::InputsMissing => 7,
+            Code::BadList => 8,
+            Code::Again => 75,
             Code::Usage => 64,
             Code::Internal => 70,
             Code::Interrupted => 130,
@@ -99,6 +107,17 @@ fn classify(error: &anyhow::Error) -> Code {
         return Code::Usage;
     }
     if error.is::<GraphError>() || error.is::<ResolveError>() {
+        return Code::BadPipeline;
+    }
+    if error.is::<ListError>() {
+        return Code::BadList;
+    }
+    match error.downcast_ref::<ElementError>() {
+        Some(ElementError::List(_) | ElementError::Resolve(_)) => return Code::BadList,
+        Some(ElementError::Store(_)) => return Code::BadStore,
+        None => {}
+    }
+    if error.is::<CutError>() {
         return Code::BadPipeline;
     }
     if error.is::<StoreError>() || error.is::<LowerError>() || error.is::<ReadError>() || error.is::<ManifestError>() {

@@ -1,6 +1,7 @@
 //! The `mctune` command: arguments, rendering, exit codes. The only place of the project that prints.
 
 mod args;
+mod cluster;
 mod commands;
 mod diagram;
 mod exit;

@@ -6,6 +6,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod through;
+mod together;
 mod verify;
 mod view;
 mod writing;
@@ -259,6 +260,21 @@ impl Store {
         self.below.is_some()
     }
 
+    /// All records published under `key`, latest first, whether or not their objects are there. More than one arise when
+    /// several processes have done the same at once.
+    #[must_use]
+    pub fn records_of(&self, key: &Digest) -> Vec<Arc<Record>> {
+        self.view_about(Kind::Record, key).catalog.records(key).cloned().collect()
+    }
+
+    /// Gives the index back to other processes, for one that has asked what it wanted to know and now works for long.
+    ///
+    /// From then on this store knows what it was asked for, and what [`Self::refresh`] finds that is not in the index yet.
+    /// Other things count as absent until [`Self::load`]: their objects are stored once more, which costs space alone.
+    pub fn settle(&self) {
+        self.view_mut().settle();
+    }
+
     /// All records, one a key, in the order of keys; each as [`Self::record`] gives it.
     ///
     /// # Errors
@@ -416,6 +432,10 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        if self.access == Access::Write {
+            // Made by those who worked there, and empty once they have ended: a folder for each run would pile up.
+            drop(std::fs::remove_dir(self.work_dir()));
+        }
         let open = self.view_mut().take_index();
         if self.writer().is_none() {
             if let Some(index) = open {

@@ -13,6 +13,7 @@ pub mod event;
 pub mod execute;
 pub mod explain;
 pub mod graph;
+pub mod jobs;
 pub mod key;
 pub mod language;
 pub mod manifest;

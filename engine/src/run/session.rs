@@ -1,5 +1,6 @@
 //! State of one run: schedule, resolver, counts; what is looked up, what starts, and how it all ends.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,10 +13,11 @@ use super::folder;
 use super::worker::Batch;
 use super::{RunError, RunOptions, RunReport, Signal};
 use crate::campaign::Campaign;
+use crate::coords::Canonical;
 use crate::event::{Event, Failure, Reporter};
 use crate::execute::Job;
 use crate::graph::TaskId;
-use crate::manifest::{self, CampaignDigest, Counts, Manifest, Outcome, SeenKeys, TaskLine};
+use crate::manifest::{self, CampaignDigest, Counts, Manifest, Outcome, SeenKeys, WrittenLine};
 use crate::record::Lookup;
 use crate::resolve::{Resolved, Resolver};
 use crate::resources;
@@ -254,13 +256,16 @@ impl<'a> Session<'a> {
         let finals = graph.stages().filter(|(_, node)| node.consumers.is_empty());
         let complete = self.schedule.is_finished() && finals.flat_map(|(_, node)| node.tasks()).all(done);
         let mut digest = CampaignDigest::default();
-        if complete {
-            for task in graph.tasks() {
-                if let Some(artifacts) = self.resolver.artifacts(task) {
-                    digest.add(&graph.label(task), artifacts);
+        manifest::write_tasks(
+            &self.folder,
+            graph.tasks().filter_map(|task| {
+                let line = self.line(task)?;
+                if complete {
+                    digest.add(&line.task, &line.artifacts);
                 }
-            }
-        }
+                Some(line)
+            }),
+        )?;
         let all_done = graph.tasks().filter(|&task| done(task)).count();
         let ran: Vec<_> = graph.tasks().filter(|task| self.ran[task.index()]).map(|task| graph.label(task)).collect();
         let outcome = match () {
@@ -284,7 +289,6 @@ impl<'a> Session<'a> {
             facts.seconds = self.batches.pace(id);
         }
         tracing::info!(run = %self.manifest.run, ?outcome, ran = counts.ran, hits = counts.hits, "run ends");
-        manifest::write_tasks(&self.folder, graph.tasks().filter_map(|task| self.line(task)))?;
         manifest::write(&self.folder, &self.manifest)?;
         manifest::seal(&self.folder)?;
         self.seen.end();
@@ -300,16 +304,15 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn line(&self, task: TaskId) -> Option<TaskLine> {
+    fn line(&self, task: TaskId) -> Option<WrittenLine<'_>> {
         let graph = &self.campaign.graph;
-        let artifacts = self.resolver.artifacts(task).map(|artifacts| (**artifacts).clone()).unwrap_or_default();
-        Some(TaskLine {
-            task: graph.label(task),
-            stage: graph.stage(graph.stage_of(task)).name().to_owned(),
-            coords: graph.coords(task).canonical(),
+        Some(WrittenLine {
             key: self.keys[task.index()]?,
+            task: graph.label(task),
+            stage: graph.stage(graph.stage_of(task)).name(),
+            coords: Canonical::new(graph.coordinates(task)),
             ran: self.ran[task.index()],
-            artifacts,
+            artifacts: self.resolver.artifacts(task).map(Cow::Borrowed).unwrap_or_default(),
         })
     }
 }
