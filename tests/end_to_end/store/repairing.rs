@@ -21,9 +21,9 @@ fn just_what_is_damaged_is_computed_again() {
     let store = project.path(".mctune");
     for (text, tasks) in [
         ("leaf 1 times 1 line 300\n", &["leaf[x=1]"][..]),
-        ("middle 2 times 1 line 300\n", &["middle[x=2]"]),
-        ("middle 3 times 1 line 300\n", &["middle[x=3]"]),
-        ("sum\ntotal 0 times 1 line 1\n", &["all"]),
+        ("middle 2 times 1 line 300\n", &["middle[x=2]"][..]),
+        ("middle 3 times 1 line 300\n", &["middle[x=3]"][..]),
+        ("sum\ntotal 0 times 1 line 1\n", &["all"][..]),
     ] {
         damage(&store, text);
         let report = ask(&project, &REPAIR, 0);
@@ -71,7 +71,10 @@ fn damage_that_is_not_the_campaigns_is_named_and_left() {
     let kept = project.run(&[])["run"].as_str().unwrap().to_owned();
     damage(&project.path(".mctune"), "leaf 2 times 9 line 300\n");
     let report = ask(&project, &REPAIR, 6);
-    assert_eq!((&report["repair"]["ran"], &report["repair"]["remaining"][0]["task"]), (&json!([]), &json!("leaf[x=2]")));
+    assert_eq!(
+        (&report["repair"]["ran"], &report["repair"]["remaining"][0]["task"]),
+        (&json!([]), &json!("leaf[x=2]"))
+    );
     let text = project.mctune(&REPAIR);
     assert!(text.code == 6 && text.out.contains("still damaged: record"), "{}", text.out);
     // By the campaign that it belongs to.
