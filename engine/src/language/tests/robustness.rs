@@ -35,13 +35,25 @@ const DEBRIS: [&str; 24] = [
 fn check(text: &str, overrides: &[&str]) {
     let Err(errors) = try_load(text, Some("quick"), overrides) else { return };
     assert!(errors.iter().next().is_some(), "refused without a reason");
-    let lines = text.split('\n').count();
+    let lines = super::super::source::lines(text).count();
     for error in errors.iter() {
         assert!(!error.to_string().is_empty() && !error.message.is_empty());
         for location in error.location.iter().chain(error.notes.iter().filter_map(|note| note.location.as_ref())) {
             assert!(location.line <= lines.max(1) + 1, "{error}");
             assert!(location.column <= location.line_text.chars().count() + 1, "{error}");
         }
+    }
+}
+
+/// Found by a fuzzer: lines that end with a carriage return alone were counted by the parser and by no one else.
+#[test]
+fn lines_may_end_with_carriage_returns() {
+    for ending in ["\r", "\r\n", "\n"] {
+        let text = good::STUDY.replace('\n', ending).replace("[diag]", "[diag");
+        check(&text, &[]);
+        let errors = try_load(&text, None, &[]).unwrap_err();
+        let place = errors.iter().next().unwrap().location.clone().unwrap();
+        assert_eq!((place.line, place.line_text.trim()), (26, "over: [diag"), "{ending:?}: {errors}");
     }
 }
 
