@@ -14,11 +14,14 @@ use mctune_cache::{ReadError, Store};
 pub use batch::{Ending, Watcher, run_batch};
 
 use crate::artifact::{self, Artifact};
-use crate::record::TaskRecord;
+use crate::record::{self, Lookup, TaskRecord};
 use crate::registry::Kind;
 use crate::resolve::Resolved;
 use crate::stage::{Cancel, InputArtifact, MissingInput, Progress, Seed, StageError, TaskContext, TaskEnvironment};
 use log::LogFile;
+
+/// Tasks shorter than this are not compared with what other processes did meanwhile, before their record is written.
+const WORTH_A_LOOK: Duration = Duration::from_millis(100);
 
 /// Everything a task is made of, resolved.
 #[derive(Debug)]
@@ -57,6 +60,9 @@ pub struct Surroundings<'a> {
     pub runtime: tokio::runtime::Handle,
     /// Set when the run is to stop.
     pub cancel: Cancel,
+    /// Whether other processes may be running the same tasks: what one of them has published meanwhile is kept, and
+    /// compared.
+    pub shared: bool,
 }
 
 /// Runs a job to its end and leaves its record in the store.
@@ -128,8 +134,17 @@ impl Surroundings<'_> {
         if let Some(missing) = outputs.iter().find(|output| !artifacts.contains_key(&output.name)) {
             return Err(StageError::failed(format!("the stage ended without its output `{}`", missing.name)));
         }
-        let record = record(job, artifacts, log.keep(self.store)?, took);
-        publish(self.store, job, &record, &unstored)?;
+        let record = match self.twin(job, &artifacts, took)? {
+            Some(twin) => {
+                log.discard();
+                twin
+            }
+            None => {
+                let record = new_record(job, artifacts, log.keep(self.store)?, took);
+                publish(self.store, job, &record, &unstored)?;
+                record
+            }
+        };
         if let Some(scratch) = scratch {
             // The record stands; a scratch folder left behind costs only space.
             drop(std::fs::remove_dir_all(&scratch));
@@ -138,12 +153,33 @@ impl Surroundings<'_> {
     }
 }
 
+impl Surroundings<'_> {
+    /// The record that another process has published while this one computed the same. Tasks that take next to no time are
+    /// not worth a look into the folder of the journals: at worst they leave a second record that says the same.
+    fn twin(
+        &self,
+        job: &Job,
+        artifacts: &BTreeMap<String, Artifact>,
+        took: Duration,
+    ) -> Result<Option<TaskRecord>, StageError> {
+        if !self.shared || took < WORTH_A_LOOK {
+            return Ok(None);
+        }
+        self.store.refresh()?;
+        let Lookup::Hit(twin) = record::look_up(self.store, &job.resolved.key.digest) else { return Ok(None) };
+        match twin.artifacts == *artifacts {
+            true => Ok(Some(twin)),
+            false => Err(StageError::Differs { host: twin.host }),
+        }
+    }
+}
+
 fn timed_out(job: &Job) -> StageError {
     let limit = humantime::format_duration(job.timeout.unwrap_or_default());
     StageError::with_hint(format!("it took longer than {limit}"), "raise the `timeout` of its stage")
 }
 
-fn record(
+fn new_record(
     job: &Job,
     artifacts: BTreeMap<String, Artifact>,
     log: Option<mctune_cache::Digest>,

@@ -3,7 +3,9 @@
 //! `runs/<run>/manifest.json` says what was run and how it ended, `runs/<run>/tasks.jsonl` has a line for each task whose
 //! key is known. Both are written to the side and renamed, so that a reader never sees half of one.
 
+mod checksums;
 mod history;
+mod seen;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +16,10 @@ use mctune_cache::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use checksums::{damage, seal};
+pub(crate) use history::read_keys;
 pub use history::{History, PastRun, find};
+pub use seen::{SeenKeys, read_seen};
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::coords::{Canonical, Coords};
@@ -176,6 +181,7 @@ pub(crate) fn file_safe(coords: &str) -> String {
 /// # Errors
 /// [`ManifestError`].
 pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
+    checksums::unseal(folder);
     let path = folder.join("manifest.json");
     replace(&path, |out| {
         serde_json::to_writer_pretty(&mut *out, manifest)?;
@@ -188,6 +194,7 @@ pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
 /// # Errors
 /// [`ManifestError`].
 pub fn write_tasks(folder: &Path, tasks: impl Iterator<Item = impl Serialize>) -> Result<(), ManifestError> {
+    checksums::unseal(folder);
     replace(&folder.join("tasks.jsonl"), |out| {
         let mut line = Vec::new();
         for task in tasks {

@@ -71,11 +71,18 @@ pub fn look_up(store: &Store, key: &Digest) -> Lookup {
 /// The same, of which only `R` is read.
 pub(crate) fn look_up_as<R: DeserializeOwned>(store: &Store, key: &Digest) -> Lookup<R> {
     let Some(record) = store.record(key) else { return Lookup::Unknown };
-    let missing = record.objects.iter().find(|object| store.contains(object).is_none()).copied();
-    match serde_json::from_slice(&record.body) {
-        Ok(found) => match missing {
+    let mut missing = record.objects.iter().filter(|object| store.contains(object).is_none()).copied();
+    match serde_json::from_slice::<TaskRecord>(&record.body) {
+        Ok(found) if record.bare => {
+            // Of what lies in a store below, artifacts are copied when they are read. Whoever has those has the result.
+            let log = found.log;
+            match missing.find(|object| object != key && Some(*object) != log) {
+                None => Lookup::Hit(found),
+                Some(object) => Lookup::Collected { object, record: found },
+            }
+        }
+        Ok(found) => match missing.next() {
             None => Lookup::Hit(found),
-            Some(object) if record.bare => Lookup::Collected { object, record: found },
             Some(object) => Lookup::Lost { object },
         },
         Err(error) => {

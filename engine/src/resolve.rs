@@ -180,6 +180,11 @@ impl<'a> Resolver<'a> {
         record::look_up_as(self.store, key)
     }
 
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        self.store
+    }
+
     /// The record of a task that is done, from its key.
     #[must_use]
     pub fn hit(&self, key: &Digest) -> Option<TaskRecord> {

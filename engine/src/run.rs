@@ -151,6 +151,7 @@ pub async fn run(
             _ = round.tick() => {}
             Some(signal) = signals.recv() => session.signal(signal),
             _ = timer.tick() => {
+                session.seen.flush();
                 store.sync()?;
                 store.refresh()?;
             }

@@ -189,6 +189,12 @@ pub enum StageError {
         /// Missing rather than damaged.
         missing: bool,
     },
+    /// Another process has left other bytes for the same key.
+    #[error("{host} has left other bytes for the same task: it is not deterministic")]
+    Differs {
+        /// The machine of the other process.
+        host: String,
+    },
     /// The run was told to stop.
     #[error("interrupted")]
     Interrupted,

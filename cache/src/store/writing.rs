@@ -174,7 +174,7 @@ impl Store {
     /// If an object is not in the store, the record is too large, the store can only be read, or writing fails.
     pub fn publish(&self, key: &Digest, objects: &[Digest], body: &[u8]) -> Result<(), StoreError> {
         self.writable()?;
-        if let Some(digest) = objects.iter().find(|object| self.contains(object).is_none()) {
+        if let Some(digest) = objects.iter().find(|object| self.holds(object).is_none()) {
             return Err(StoreError::RecordWithoutObject { key: *key, digest: *digest });
         }
         let record = self.new_record(key, objects, body)?;

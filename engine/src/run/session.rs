@@ -17,7 +17,7 @@ use crate::coords::Canonical;
 use crate::event::{Event, Failure, Reporter};
 use crate::execute::Job;
 use crate::graph::TaskId;
-use crate::manifest::{self, CampaignDigest, Counts, Manifest, Outcome, WrittenLine};
+use crate::manifest::{self, CampaignDigest, Counts, Manifest, Outcome, SeenKeys, WrittenLine};
 use crate::record::Lookup;
 use crate::resolve::{Resolved, Resolver};
 use crate::resources;
@@ -37,6 +37,7 @@ pub(super) struct Session<'a> {
     manifest: Manifest,
     /// Keys of tasks that are resolved.
     keys: Vec<Option<Digest>>,
+    pub(super) seen: SeenKeys,
     pub(super) ran: Vec<bool>,
     /// Resolved tasks that wait for resources: the first of them, the others are resolved again.
     pub(super) pending: HashMap<TaskId, Resolved>,
@@ -48,8 +49,8 @@ pub(super) struct Session<'a> {
     pub(super) batches: Batches,
     pub(super) devices: Devices,
     begun: u64,
-    /// How often each task found an input broken.
-    pub(super) repairs: HashMap<TaskId, u32>,
+    /// How often each task found each of its inputs broken.
+    pub(super) repairs: HashMap<(TaskId, Digest), u32>,
     pub(super) retrying: Retrying,
     pub(super) failures: Vec<Failure>,
     pub(super) blocked: usize,
@@ -84,6 +85,7 @@ impl<'a> Session<'a> {
             stages: graph.stages().map(|(_, node)| (node.name().to_owned(), node.len())).collect(),
         });
         let seconds: Vec<f64> = expected.iter().map(|seconds| seconds.unwrap_or(f64::NAN)).collect();
+        let seen = SeenKeys::begin(&folder);
         Ok(Self {
             campaign,
             options,
@@ -95,6 +97,7 @@ impl<'a> Session<'a> {
             folder,
             manifest,
             keys: vec![None; graph.task_count()],
+            seen,
             ran: vec![false; graph.task_count()],
             pending: HashMap::new(),
             in_flight: HashMap::new(),
@@ -127,7 +130,9 @@ impl<'a> Session<'a> {
     fn look_up(&mut self, task: TaskId) -> Result<(), RunError> {
         let resolved = self.resolver.resolve(task)?;
         let key = resolved.key.digest;
-        self.keys[task.index()] = Some(key);
+        if self.keys[task.index()].replace(key) != Some(key) {
+            self.seen.note(&key);
+        }
         if let Some(computing) = self.in_flight.get_mut(&key) {
             // The same computation under another name: one of them runs.
             computing.twins.push(task);
@@ -135,6 +140,8 @@ impl<'a> Session<'a> {
         }
         let forgotten = self.forgotten.contains(&task) && !self.renewed.contains(&key);
         if !forgotten && let Lookup::Hit(record) = self.resolver.look_up(&key) {
+            // One that lies in a store below is noted here: a collection then knows whose the objects are that follow.
+            self.resolver.store().keep_record(&key)?;
             self.resolver.done(task, record.artifacts);
             self.schedule.hit(task);
             self.reporter.event(&Event::Hit { task });
@@ -283,6 +290,8 @@ impl<'a> Session<'a> {
         }
         tracing::info!(run = %self.manifest.run, ?outcome, ran = counts.ran, hits = counts.hits, "run ends");
         manifest::write(&self.folder, &self.manifest)?;
+        manifest::seal(&self.folder)?;
+        self.seen.end();
         Ok(RunReport {
             run: self.manifest.run.clone(),
             folder: self.folder,

@@ -72,6 +72,7 @@ pub(super) fn execute(batch: &Batch, around: &Around, runtime: tokio::runtime::H
         base: &around.campaign.pipeline.base,
         runtime,
         cancel: around.cancel.clone(),
+        shared: false,
     };
     let state = Mutex::new((batch.tasks.len(), Instant::now()));
     execute::run_batch(&batch.jobs, &surroundings, &Teller { batch, around, state });
