@@ -38,7 +38,7 @@ impl Store {
         self.writable()?;
         let mut all: Vec<Digest> = contents.iter().map(|bytes| Digest::of(bytes)).collect();
         let others: Vec<Digest> = objects.iter().filter(|object| !all.contains(object)).copied().collect();
-        if let Some(digest) = others.iter().find(|object| self.contains(object).is_none()) {
+        if let Some(digest) = others.iter().find(|object| self.holds(object).is_none()) {
             return Err(StoreError::RecordWithoutObject { key: *key, digest: *digest });
         }
         let small = self.put_large(&all, contents)?;
