@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn what_a_complete_run_does_not_have_is_not_looked_for_in_its_like() {
         let text = |count: u32| {
-            format!("mctune: 1\nname: toy\naxes: {{ x: {{ range: {count} }} }}\nstages: {{ a: {{ uses: sum, over: x }} }}\n")
+            format!(
+                "mctune: 1\nname: toy\naxes: {{ x: {{ range: {count} }} }}\nstages: {{ a: {{ uses: sum, over: x }} }}\n"
+            )
         };
         let home = Home::new();
         let first = home.run(&text(3), &[]);
