@@ -1,6 +1,7 @@
 //! Arguments of the command line.
 
 mod diagnosis;
+mod estimator;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,8 @@ pub(crate) use diagnosis::{
     AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
     RunsArgs, ShowArgs,
 };
+
+pub(crate) use estimator::{Digits, ModelArgs, PointArgs, PredictArgs, SurrogateArgs};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -76,6 +79,10 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Write the densities of a trained model at one parameter point.
+    Predict(PredictArgs),
+    /// Draw entries from a trained model, as a fast stand-in for the simulation.
+    Sample(SurrogateArgs),
     /// Draw the stages of a pipeline.
     Graph(GraphArgs),
     /// List the runs of a store.

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod diagram;
+mod estimator;
 mod exit;
 mod machine;
 mod place;

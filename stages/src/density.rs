@@ -52,6 +52,12 @@ pub trait Density: BinnedDensity + Send {
     fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood>;
     /// Probability of values up to each of `values`.
     fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64>;
+    /// Probability of each interval between neighbouring edges, without cancellation in the tails; an NFDE's is always
+    /// computed in double precision.
+    ///
+    /// # Shapes
+    /// `edges`: n + 1 ascending values in kNPE; the result: n.
+    fn masses(&self, condition: &Condition, edges: &[f64], precision: Precision) -> Vec<f64>;
     /// Values below which the given shares (0 to 1) of all values within the bins lie; shares drawn evenly give a sample.
     fn quantiles(&self, condition: &Condition, shares: &[f64]) -> Vec<f64>;
 }

@@ -94,7 +94,7 @@ fn train<S: Keep + Spectra, M>(
         entries.1,
         entries.0
     ));
-    let d2 = std::cell::Cell::new(None);
+    let (d2, mut first) = (std::cell::Cell::new(None), true);
     let trained = fit(
         &data,
         &mut TrainRun {
@@ -102,6 +102,9 @@ fn train<S: Keep + Spectra, M>(
             threads: context.threads(),
             checkpoints: Some(context.scratch()?),
             on_step: &mut |report| {
+                if std::mem::take(&mut first) && (report.epoch, report.step) != (1, 1) {
+                    context.log(&format!("goes on from a checkpoint: epoch {} step {}", report.epoch, report.step));
+                }
                 // A hundred times an epoch is often enough.
                 if report.step % (report.steps / 100).max(1) == 0 {
                     context.progress(done(report), running(report, d2.get()));

@@ -5,6 +5,7 @@ mod campaign;
 mod changes;
 mod commands;
 mod diagnosis;
+mod estimators;
 mod home;
 mod inspection;
 mod project;

@@ -11,6 +11,7 @@
 
 mod artifact;
 mod error;
+mod import;
 mod kernels;
 pub mod metrics;
 mod nfde;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use artifact::{Architecture, BinsWithUnit, Description, KiloNpe, ModelFiles, TrainingFacts};
 pub use artifact::{NfdeDescription, TedeDescription};
 pub use error::ModelError;
+pub use import::import;
 pub use kernels::activation::Activation;
 pub use nfde::Nfde;
 pub use nfde::config::NfdeConfig;

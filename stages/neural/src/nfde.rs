@@ -55,6 +55,11 @@ impl Nfde {
     pub fn load(tensors: &[u8], description: &[u8]) -> Result<Self, ModelError> {
         let description = NfdeDescription::parse(description)?;
         let layout = Layout::new(&description.architecture, description.parameters.len(), description.sources.len());
+        Self::read(description, layout, tensors)
+    }
+
+    /// The same with a description that is known.
+    pub(crate) fn read(description: NfdeDescription, layout: Layout, tensors: &[u8]) -> Result<Self, ModelError> {
         let values = artifact::read_weights(&layout.tensors, tensors)?;
         Ok(Self::new(description, layout, values))
     }

@@ -44,6 +44,11 @@ impl Tede {
     pub fn load(tensors: &[u8], description: &[u8]) -> Result<Self, ModelError> {
         let description = TedeDescription::parse(description)?;
         let layout = Layout::new(&description.architecture, Sizes::of(&description));
+        Self::read(description, layout, tensors)
+    }
+
+    /// The same with a description that is known.
+    pub(crate) fn read(description: TedeDescription, layout: Layout, tensors: &[u8]) -> Result<Self, ModelError> {
         let values = artifact::read_weights(&layout.tensors, tensors)?;
         Ok(Self::new(description, layout, values))
     }
