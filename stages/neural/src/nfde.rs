@@ -72,6 +72,11 @@ impl Nfde {
         ModelFiles::new(&self.description, &self.layout.tensors, &self.single)
     }
 
+    /// Places of the weights, and the weights.
+    pub(crate) fn parts(&self) -> (&Layout, &[f32]) {
+        (&self.layout, &self.single)
+    }
+
     /// What the model is and how it was trained.
     #[must_use]
     pub fn description(&self) -> &NfdeDescription {

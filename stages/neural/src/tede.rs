@@ -62,6 +62,11 @@ impl Tede {
         ModelFiles::new(&self.description, &self.layout.tensors, &self.weights.values)
     }
 
+    /// Places of the weights, and the weights.
+    pub(crate) fn parts(&self) -> (&Layout, &[f32]) {
+        (&self.layout, &self.weights.values)
+    }
+
     /// What the model is and how it was trained.
     #[must_use]
     pub fn description(&self) -> &TedeDescription {

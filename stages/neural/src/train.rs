@@ -10,6 +10,7 @@ mod checkpoint;
 mod config;
 mod course;
 mod data;
+mod gradient;
 mod history;
 mod judge;
 mod optimizer;
@@ -30,6 +31,7 @@ use unbinned::Unbinned;
 
 pub use config::{Optimizer, OptimizerKind, Schedule, ScheduleKind, TrainConfig};
 pub use data::{Entries, Histograms, Labels, Spectra, TrainingData, ValidationSet};
+pub use gradient::{LossGradient, nfde_gradient, tede_gradient};
 pub use history::{EpochRecord, Measure, SourceDistances, curve_csv, distances_csv};
 
 /// What surrounds a training: nothing in here influences the result, except the seed.
