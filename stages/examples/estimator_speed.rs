@@ -14,7 +14,7 @@ use mctune_neural::train::{
     Entries, Histograms, LossGradient, Optimizer, StepReport, TrainConfig, TrainError, TrainRun, Trained, TrainingData,
     nfde_gradient, tede_gradient, train_nfde, train_tede,
 };
-use mctune_neural::{Bins, Condition, Nfde, NfdeConfig, ParameterRange, Precision, Tede, TedeConfig};
+use mctune_neural::{Bins, Condition, Device, Nfde, NfdeConfig, ParameterRange, Precision, Tede, TedeConfig};
 use mctune_stages::generate::{Constants, GenerateParams, Generator, Point, Request};
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +146,7 @@ fn timed<M>(
     let (mut last, mut seconds) = (None, Vec::new());
     let trained = train(&mut TrainRun {
         seed: (1, 2),
+        device: Device::CPU,
         threads,
         checkpoints: None,
         on_step: &mut |_: &StepReport| {

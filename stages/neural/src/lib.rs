@@ -10,6 +10,7 @@
 //! runs on other devices.
 
 mod artifact;
+mod device;
 mod error;
 mod kernels;
 pub mod metrics;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use artifact::{Architecture, BinsWithUnit, Description, KiloNpe, ModelFiles, TrainingFacts};
 pub use artifact::{NfdeDescription, TedeDescription};
+pub use device::{Device, NoGpu};
 pub use error::ModelError;
 pub use kernels::activation::Activation;
 pub use nfde::Nfde;

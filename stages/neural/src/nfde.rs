@@ -7,7 +7,7 @@ mod inverse;
 pub(crate) mod layout;
 mod likelihood;
 pub(crate) mod net;
-#[cfg(test)]
+pub(crate) mod operation;
 pub(crate) mod reference;
 
 use crate::artifact::{self, ModelFiles, NfdeDescription};

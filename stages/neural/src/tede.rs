@@ -6,7 +6,7 @@ pub(crate) mod layout;
 pub(crate) mod network;
 mod piecewise;
 mod precise;
-mod reference;
+pub(crate) mod reference;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -142,7 +142,7 @@ impl Tede {
         let device = Default::default();
         let weights = reference::Weights::<Flex>::new(&self.layout, &self.weights.values, &device, |tensor| tensor);
         let (scaled, sources) = self.inputs(conditions);
-        let logits = weights.logits(&self.layout, &scaled, &sources, &device).into_data();
+        let logits = weights.logits(&self.layout, (&scaled, &sources), &[], &device).into_data();
         #[expect(clippy::expect_used, reason = "weights of f32 give logits of f32")]
         let logits = logits.as_slice().expect("logits of f32");
         let mut result = vec![0.0; conditions.len() * self.layout.sizes.bins];

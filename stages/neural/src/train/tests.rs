@@ -30,7 +30,7 @@ fn points(steps: usize, offset: f64) -> impl Iterator<Item = [f64; 2]> {
     (0..steps * steps).map(move |i| [unit(i / steps), unit(i % steps)])
 }
 
-fn entries(steps: usize, offset: f64) -> Entries {
+pub(crate) fn entries(steps: usize, offset: f64) -> Entries {
     let mut entries = Entries::default();
     for point in points(steps, offset) {
         for source in 0..2 {
@@ -42,7 +42,7 @@ fn entries(steps: usize, offset: f64) -> Entries {
     entries
 }
 
-fn histograms() -> Histograms {
+pub(crate) fn histograms() -> Histograms {
     let mut histograms = Histograms::default();
     for point in points(5, 0.0) {
         (0..2).for_each(|source| histograms.push(&point, source, &counts(&point, source, BINS.width)));
@@ -50,7 +50,7 @@ fn histograms() -> Histograms {
     histograms
 }
 
-fn toy<S>(training: S) -> TrainingData<S> {
+pub(crate) fn toy<S>(training: S) -> TrainingData<S> {
     let range = |name: &str| ParameterRange { name: name.into(), low: 0.0, high: 1.0 };
     TrainingData {
         parameters: vec![range("a"), range("b")],
@@ -61,7 +61,7 @@ fn toy<S>(training: S) -> TrainingData<S> {
     }
 }
 
-fn small_tede() -> (TedeConfig, TrainConfig) {
+pub(crate) fn small_tede() -> (TedeConfig, TrainConfig) {
     let embedding = ParameterEmbedding::Joint { hidden: vec![12] };
     let architecture = TedeConfig {
         embedding,
@@ -76,7 +76,7 @@ fn small_tede() -> (TedeConfig, TrainConfig) {
     (architecture, config)
 }
 
-fn small_nfde() -> (NfdeConfig, TrainConfig) {
+pub(crate) fn small_nfde() -> (NfdeConfig, TrainConfig) {
     let architecture = NfdeConfig { flows: 8, units: 6, activation: Activation::Gelu };
     let optimizer = Optimizer { learning_rate: 3e-3, ..Optimizer::nfde() };
     (architecture, TrainConfig { epochs: 40, batch: 3, optimizer, ..TrainConfig::nfde() })
@@ -107,6 +107,7 @@ fn run<M>(
     let (mut first, asked) = (None, std::cell::Cell::new(0));
     let result = train(&mut TrainRun {
         seed: (1, 2),
+        device: Device::CPU,
         threads: course.threads,
         checkpoints: course.checkpoints,
         on_step: &mut |report| first = first.or(Some((report.epoch, report.step))),
@@ -259,9 +260,10 @@ fn an_empty_spectrum_is_named() {
     assert!(error.contains("second") && error.contains("no entry"), "{error}");
 }
 
-fn quiet() -> TrainRun<'static> {
+pub(crate) fn quiet() -> TrainRun<'static> {
     TrainRun {
         seed: (1, 2),
+        device: Device::CPU,
         threads: 1,
         checkpoints: None,
         on_step: Box::leak(Box::new(|_: &StepReport| {})),
