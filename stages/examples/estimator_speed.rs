@@ -173,7 +173,10 @@ fn prepare(folder: &Path) -> Result<()> {
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).context(name.to_owned());
     let data = simulate()?;
     let distinct: Vec<usize> = data.spectra.iter().map(|spectrum| spectrum.npe.len()).collect();
-    println!("distinct values per spectrum: {:.0} on average", distinct.iter().sum::<usize>() as f64 / distinct.len() as f64);
+    println!(
+        "distinct values per spectrum: {:.0} on average",
+        distinct.iter().sum::<usize>() as f64 / distinct.len() as f64
+    );
     write("data.json", &serde_json::to_vec(&data)?)?;
     let numbers = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let gradient = |name: &str, LossGradient { loss, tensors }: LossGradient| -> Result<()> {
@@ -216,7 +219,8 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 }
 
 fn measure(folder: &Path, threads: usize) -> Result<()> {
-    let read = |name: &str| std::fs::read(folder.join(name)).with_context(|| format!("cannot read {name}: prepare first"));
+    let read =
+        |name: &str| std::fs::read(folder.join(name)).with_context(|| format!("cannot read {name}: prepare first"));
     let data: Data = serde_json::from_slice(&read("data.json")?)?;
     let flow = Nfde::load(&read("nfde.safetensors")?, &read("nfde.json")?)?;
     let encoder = Tede::load(&read("tede.safetensors")?, &read("tede.json")?)?;

@@ -51,7 +51,10 @@ impl Device {
     /// [`NoGpu`] says what is missing.
     #[cfg(feature = "cuda")]
     pub fn cuda(number: usize) -> Result<Self, NoGpu> {
-        #[expect(unsafe_code, reason = "looks whether the library can be loaded, and runs nothing of it but its set-up")]
+        #[expect(
+            unsafe_code,
+            reason = "looks whether the library can be loaded, and runs nothing of it but its set-up"
+        )]
         let present = unsafe { cudarc::driver::sys::is_culib_present() };
         if !present {
             return Err(NoGpu::NoDriver);

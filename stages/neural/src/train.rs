@@ -148,7 +148,7 @@ pub fn train_tede(
     let layout = crate::tede::layout::Layout::new(architecture, sizes);
     let (judged, pool) = (Judged::all(data), pool(run.threads.min(2))?);
     let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
-    let mut checkpoints = Checkpoints::new(run.checkpoints, &format!("{architecture:?}"), config, data, run.seed);
+    let mut checkpoints = Checkpoints::new(run.checkpoints, &named(architecture, run.device), config, data, run.seed);
     let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
     let spectra = data.training.len();
     let state = match run.device.kind() {
@@ -186,7 +186,7 @@ pub fn train_nfde(
     let layout = crate::nfde::layout::Layout::new(architecture, data.parameters.len(), data.sources.len());
     let (judged, pool) = (Judged::all(data), pool(run.threads)?);
     let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
-    let mut checkpoints = Checkpoints::new(run.checkpoints, &format!("{architecture:?}"), config, data, run.seed);
+    let mut checkpoints = Checkpoints::new(run.checkpoints, &named(architecture, run.device), config, data, run.seed);
     let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
     let spectra = data.training.len();
     let state = match run.device.kind() {
@@ -220,6 +220,11 @@ fn check<A: Architecture, S: Spectra>(
         Some(problem) => Err(problem.into()),
         None => Ok(()),
     }
+}
+
+/// What tells checkpoints of different trainings on the same data apart.
+fn named(architecture: &impl Architecture, device: Device) -> String {
+    format!("{architecture:?} {}", device.name())
 }
 
 fn pool(threads: usize) -> Result<Option<rayon::ThreadPool>, TrainError> {

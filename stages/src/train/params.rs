@@ -182,18 +182,8 @@ impl JsonSchema for TrainParams {
 
 impl From<Written> for TrainParams {
     fn from(written: Written) -> Self {
-        let Written {
-            estimator,
-            architecture,
-            bins,
-            device,
-            epochs,
-            batch,
-            optimizer,
-            schedule,
-            resample,
-            patience,
-        } = written;
+        let Written { estimator, architecture, bins, device, epochs, batch, optimizer, schedule, resample, patience } =
+            written;
         let usual = match estimator {
             Estimator::Tede => TrainConfig::tede(),
             Estimator::Nfde => TrainConfig::nfde(),

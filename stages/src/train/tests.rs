@@ -168,7 +168,11 @@ fn a_gpu_that_cannot_be_used_is_named() {
     let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
     let train = grid.map(|(kb, y)| bench.input("grid", &sample(kb, y))).to_vec();
     let inputs = BTreeMap::from([("train".to_owned(), train)]);
-    let params = |device| TrainParams { device, ..tede() };
+    let params = |device| {
+        let mut params = tede();
+        params.device = device;
+        params
+    };
     // No machine has so many GPUs; without the driver or the feature, that is said first.
     let lent = ["999999".to_owned()];
     let (result, log) = bench.run_with(&lent, &params(DeviceChoice::Auto), &inputs);

@@ -150,7 +150,7 @@ pub(crate) fn tracked<B: FlowBackend, C: CheckpointStrategy>(
     let nodes = flows.each_ref().map(|tensor| tensor.node.clone());
     let plain = flows.map(|tensor| tensor.primitive);
     let result = B::forward(&plain.clone().map(wrap), values.clone()).into_primitive().tensor();
-    let result = match Chain.prepare::<C>(nodes).compute_bound().stateful() {
+    let result = match <Chain as Backward<B, 3>>::prepare::<C>(Chain, nodes).compute_bound().stateful() {
         OpsKind::Tracked(operation) => operation.finish((plain, values.into_primitive().tensor()), result),
         OpsKind::UnTracked(operation) => operation.finish(result),
     };

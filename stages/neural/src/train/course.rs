@@ -162,8 +162,8 @@ mod tests {
         };
         let mut surroundings = TrainRun {
             seed: (1, 2),
-            device: Device::CPU,
-        threads: 1,
+            device: crate::Device::CPU,
+            threads: 1,
             checkpoints: Some(folder.path()),
             on_step: &mut |_| {},
             on_epoch: &mut |_| {},

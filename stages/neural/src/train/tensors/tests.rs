@@ -3,8 +3,8 @@
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 
-use super::super::tests::{histograms, entries, small_nfde, small_tede, toy, quiet};
-use super::super::{OptimizerKind, Optimizer, TrainConfig, TrainRun, train_nfde, train_tede};
+use super::super::tests::{entries, histograms, quiet, small_nfde, small_tede, toy};
+use super::super::{Optimizer, OptimizerKind, TrainConfig, TrainRun, train_nfde, train_tede};
 use crate::nfde::operation::{FlowBackend, derivatives, tracked};
 use crate::nfde::reference::{FlowTensors, log_densities};
 use crate::{Device, TedeConfig};
@@ -69,7 +69,7 @@ fn an_operation_without_leaves_is_no_part_of_a_graph() {
     assert_eq!(found.inner().to_data(), <Flex as FlowBackend>::forward(&factors, values).to_data());
 }
 
-fn on(device: Device) -> TrainRun<'static> {
+fn on<'a>(device: Device) -> TrainRun<'a> {
     TrainRun { device, ..quiet() }
 }
 
