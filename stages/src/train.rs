@@ -1,5 +1,6 @@
 //! The stage kind `train`: a neural estimator from simulated samples.
 
+mod device;
 mod gather;
 mod params;
 
@@ -14,6 +15,7 @@ use crate::model::{DESCRIPTION, TENSORS};
 use crate::{CURVE, DISTANCES, MODEL, SAMPLE};
 use gather::{Gathered, Keep};
 
+pub use device::DeviceChoice;
 pub use params::{Architecture, BinParams, Estimator, TrainParams};
 
 /// Trains an estimator.
@@ -23,7 +25,7 @@ pub struct Train;
 impl Stage for Train {
     type Params = TrainParams;
     const KIND: &'static str = "train";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const SUMMARY: &'static str = "Trains a neural density estimator on samples over a grid of parameter points";
     const STOCHASTIC: bool = true;
 
@@ -85,6 +87,7 @@ fn train<S: Keep + Spectra, M>(
     fit: impl FnOnce(&TrainingData<S>, &mut TrainRun<'_>) -> Result<Trained<M>, TrainError>,
     files: impl FnOnce(&M) -> Result<ModelFiles, ModelError>,
 ) -> Result<(ModelFiles, Vec<EpochRecord>), StageError> {
+    let device = params.device.device(context)?;
     let Gathered { data, digests, entries } = gather::gather::<S>(context, params.bins())?;
     context.log(&format!(
         "{} spectra of {} sources at {} points; {} of {} entries lie within the bins",
@@ -99,6 +102,7 @@ fn train<S: Keep + Spectra, M>(
         &data,
         &mut TrainRun {
             seed: context.seed().stream("train", &[]),
+            device,
             threads: context.threads(),
             checkpoints: Some(context.scratch()?),
             on_step: &mut |report| {

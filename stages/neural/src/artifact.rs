@@ -113,10 +113,18 @@ pub struct TrainingFacts {
     pub validation_d2: Option<f64>,
     /// Conditions trained on.
     pub conditions: usize,
+    /// What computed: `cpu` or `cuda`.
+    #[serde(default = "cpu")]
+    pub device: String,
     /// The settings.
     pub settings: crate::train::TrainConfig,
     /// Digests of the data, by what they were used for.
     pub data: BTreeMap<String, String>,
+}
+
+/// What computed before there was a choice.
+fn cpu() -> String {
+    "cpu".into()
 }
 
 impl<A: Architecture> Description<A> {

@@ -10,6 +10,7 @@
 //! runs on other devices.
 
 mod artifact;
+mod device;
 mod error;
 mod import;
 mod kernels;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use artifact::{Architecture, BinsWithUnit, Description, KiloNpe, ModelFiles, TrainingFacts};
 pub use artifact::{NfdeDescription, TedeDescription};
+pub use device::{Device, NoGpu};
 pub use error::ModelError;
 pub use import::import;
 pub use kernels::activation::Activation;

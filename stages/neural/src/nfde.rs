@@ -7,7 +7,7 @@ mod inverse;
 pub(crate) mod layout;
 mod likelihood;
 pub(crate) mod net;
-#[cfg(test)]
+pub(crate) mod operation;
 pub(crate) mod reference;
 
 use crate::artifact::{self, ModelFiles, NfdeDescription};
@@ -75,6 +75,11 @@ impl Nfde {
     /// If serialisation fails.
     pub fn to_files(&self) -> Result<ModelFiles, ModelError> {
         ModelFiles::new(&self.description, &self.layout.tensors, &self.single)
+    }
+
+    /// Places of the weights, and the weights.
+    pub(crate) fn parts(&self) -> (&Layout, &[f32]) {
+        (&self.layout, &self.single)
     }
 
     /// What the model is and how it was trained.

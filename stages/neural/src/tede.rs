@@ -6,7 +6,7 @@ pub(crate) mod layout;
 pub(crate) mod network;
 mod piecewise;
 mod precise;
-mod reference;
+pub(crate) mod reference;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -65,6 +65,11 @@ impl Tede {
     /// If serialisation fails.
     pub fn to_files(&self) -> Result<ModelFiles, ModelError> {
         ModelFiles::new(&self.description, &self.layout.tensors, &self.weights.values)
+    }
+
+    /// Places of the weights, and the weights.
+    pub(crate) fn parts(&self) -> (&Layout, &[f32]) {
+        (&self.layout, &self.weights.values)
     }
 
     /// What the model is and how it was trained.
@@ -142,7 +147,7 @@ impl Tede {
         let device = Default::default();
         let weights = reference::Weights::<Flex>::new(&self.layout, &self.weights.values, &device, |tensor| tensor);
         let (scaled, sources) = self.inputs(conditions);
-        let logits = weights.logits(&self.layout, &scaled, &sources, &device).into_data();
+        let logits = weights.logits(&self.layout, (&scaled, &sources), &[], &device).into_data();
         #[expect(clippy::expect_used, reason = "weights of f32 give logits of f32")]
         let logits = logits.as_slice().expect("logits of f32");
         let mut result = vec![0.0; conditions.len() * self.layout.sizes.bins];

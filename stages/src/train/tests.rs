@@ -52,6 +52,32 @@ impl Bench {
     }
 
     fn run(&self, params: &TrainParams, inputs: &BTreeMap<String, Vec<InputArtifact>>) -> Result<Files, StageError> {
+        self.run_with(&[], params, inputs).0
+    }
+
+    /// The same with GPUs lent to the task; and what it wrote into its log.
+    fn run_with(
+        &self,
+        gpus: &[String],
+        params: &TrainParams,
+        inputs: &BTreeMap<String, Vec<InputArtifact>>,
+    ) -> (Result<Files, StageError>, String) {
+        let log = std::sync::Mutex::new(String::new());
+        let result = self.train(gpus, params, inputs, &|line| {
+            let mut log = log.lock().unwrap();
+            log.push_str(line);
+            log.push('\n');
+        });
+        (result, log.into_inner().unwrap())
+    }
+
+    fn train(
+        &self,
+        gpus: &[String],
+        params: &TrainParams,
+        inputs: &BTreeMap<String, Vec<InputArtifact>>,
+        on_log: &(dyn Fn(&str) + Sync),
+    ) -> Result<Files, StageError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let outputs = Train.outputs(params);
         let environment = TaskEnvironment {
@@ -63,9 +89,9 @@ impl Bench {
             runtime: runtime.handle().clone(),
             cancel: Cancel::default(),
             on_progress: &|progress| assert!(progress.note.starts_with("epoch") && progress.fraction <= 1.0),
-            on_log: &|_| {},
+            on_log,
         };
-        let mut context = TaskContext::new(Seed::from_number(3), inputs, &outputs, environment);
+        let mut context = TaskContext::new(Seed::from_number(3), inputs, &outputs, environment).with_gpus(gpus);
         Train.run(params, &mut context)?;
         let written = context.into_written();
         let folder = tempfile::tempdir().unwrap();
@@ -134,6 +160,30 @@ fn trains_models_that_can_be_loaded() {
         assert!(text.contains("train/grid") && text.contains("validate/anchors"), "{text}");
         assert!(!text.contains(&*bench.folder.path().to_string_lossy()));
     }
+}
+
+#[test]
+fn a_gpu_that_cannot_be_used_is_named() {
+    let bench = Bench::new();
+    let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
+    let train = grid.map(|(kb, y)| bench.input("grid", &sample(kb, y))).to_vec();
+    let inputs = BTreeMap::from([("train".to_owned(), train)]);
+    let params = |device| {
+        let mut params = tede();
+        params.device = device;
+        params
+    };
+    // No machine has so many GPUs; without the driver or the feature, that is said first.
+    let lent = ["999999".to_owned()];
+    let (result, log) = bench.run_with(&lent, &params(DeviceChoice::Auto), &inputs);
+    assert!(log.contains("999999") && log.contains("trains on the processor"), "{log}");
+    let files = result.unwrap();
+    let on_cpu = bench.run(&params(DeviceChoice::Cpu), &inputs).unwrap();
+    assert_eq!((files.tensors, files.description), (on_cpu.tensors, on_cpu.description));
+    let refused = bench.run_with(&lent, &params(DeviceChoice::Cuda), &inputs).0.err().unwrap().to_string();
+    assert!(refused.contains("device: cuda") && refused.contains("999999"), "{refused}");
+    let refused = bench.run(&params(DeviceChoice::Cuda), &inputs).err().unwrap().to_string();
+    assert!(refused.contains("lent none"), "{refused}");
 }
 
 #[test]
