@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python validate-generator bench-estimators
+.PHONY: help quick smoke build test check fmt lint deny tools python validate-generator bench-estimators bench-inference
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -46,6 +46,15 @@ bench-estimators: tools
 	@test -x target/bench-python/bin/python || python3 -m venv target/bench-python
 	target/bench-python/bin/python -m pip install --quiet --disable-pip-version-check torch numpy safetensors
 	target/bench-python/bin/python benches/estimators/compare.py target/debug/examples/estimator_speed target/bench-estimators
+
+# Likelihoods and fits beside PyTorch, iminuit, emcee and ultranest (benches/inference); PEER is a Python that has them.
+PEER ?= $(PYTHON)
+bench-inference: tools
+	$(CARGO) build --locked --workspace --example inference_speed
+	target/debug/examples/inference_speed prepare target/inference-data.json
+	target/debug/examples/inference_speed > target/inference-ours.json
+	$(PEER) benches/inference/peer.py target/inference-data.json > target/inference-peer.json
+	$(PEER) benches/inference/compare.py target/inference-ours.json target/inference-peer.json
 
 # Some tests read our files with pandas and pyarrow. Without Python 3 or a package index they are skipped, visibly.
 PYTHON ?= $(CURDIR)/target/python/bin/python

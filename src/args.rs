@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod estimator;
+mod fit;
 
 use std::path::PathBuf;
 
@@ -13,11 +14,12 @@ pub(crate) use diagnosis::{
 };
 
 pub(crate) use estimator::{Digits, ModelArgs, PointArgs, PredictArgs, SurrogateArgs};
+pub(crate) use fit::FitArgs;
 
 const AFTER_HELP: &str = "\
 Exit status:
   0   done; for `plan`: a run would do nothing
-  1   some tasks failed
+  1   some tasks failed; `fit`: the result is not valid
   2   `plan`: there is work to do
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Draw entries from a trained model, as a fast stand-in for the simulation.
     Sample(SurrogateArgs),
+    /// Fit one data set with a trained model, without a pipeline.
+    Fit(FitArgs),
     /// Draw the stages of a pipeline.
     Graph(GraphArgs),
     /// List the runs of a store.

@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod explain;
 mod export;
+mod fit;
 pub(crate) mod get;
 mod graph;
 mod init;
@@ -42,6 +43,7 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Predict(args) => predict::predict(&args),
         Command::Sample(args) => sample::sample(&args),
+        Command::Fit(args) => fit::fit(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Export(args) => export::export(&args),

@@ -17,6 +17,13 @@ pub trait BinnedDensity: Sync {
     /// # Shapes
     /// `conditions`: C; the result: C x bins, row by row.
     fn densities(&self, conditions: &[Condition]) -> Vec<f64>;
+    /// The same in double precision, where [`Self::densities`] computes in single precision.
+    ///
+    /// # Shapes
+    /// As [`Self::densities`].
+    fn densities_in_double(&self, conditions: &[Condition]) -> Vec<f64> {
+        self.densities(conditions)
+    }
 }
 
 /// A parameter of the detector simulation and the range of its training grid.
@@ -50,14 +57,25 @@ pub trait Density: BinnedDensity + Send {
     /// # Shapes
     /// One answer for each request.
     fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood>;
+    /// The values of [`Self::log_likelihoods`] alone, which cost a third.
+    ///
+    /// # Shapes
+    /// One number for each request.
+    fn log_likelihood_values(&self, requests: &[Request<'_>], precision: Precision) -> Vec<f64>;
+    /// Whether the density is constant within each bin, so that counts say as much as single values.
+    fn constant_in_bins(&self) -> bool {
+        self.kind() == "tede"
+    }
     /// Probability of values up to each of `values`.
     fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64>;
-    /// Probability of each interval between neighbouring edges, without cancellation in the tails; an NFDE's is always
-    /// computed in double precision.
+    /// Probability of each interval between neighbouring edges; estimators compute it without cancellation in the tails,
+    /// an NFDE always in double precision.
     ///
     /// # Shapes
     /// `edges`: n + 1 ascending values in kNPE; the result: n.
-    fn masses(&self, condition: &Condition, edges: &[f64], precision: Precision) -> Vec<f64>;
+    fn masses(&self, condition: &Condition, edges: &[f64], _precision: Precision) -> Vec<f64> {
+        self.cdf(condition, edges).windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
     /// Values below which the given shares (0 to 1) of all values within the bins lie; shares drawn evenly give a sample.
     fn quantiles(&self, condition: &Condition, shares: &[f64]) -> Vec<f64>;
 }

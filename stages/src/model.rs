@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mctune_engine::stage::{InputArtifact, StageError, TaskContext};
 use mctune_neural::{ModelFiles, Nfde, Tede};
 use serde::Deserialize;
 
@@ -105,6 +106,19 @@ pub fn load(tensors: &[u8], description: &[u8]) -> Result<Box<dyn Density>, Mode
     }
 }
 
+/// Reads a model from an input artifact.
+///
+/// # Errors
+/// If the artifact is not a model, or cannot be read.
+pub(crate) fn of_artifact(context: &TaskContext<'_>, input: &InputArtifact) -> Result<Box<dyn Density>, StageError> {
+    let member = |name: &str| {
+        let missing = || StageError::failed(format!("the model of stage `{}` has no {name}", input.stage));
+        context.read_member(input, name)?.ok_or_else(missing)
+    };
+    load(&member(TENSORS)?, &member(DESCRIPTION)?)
+        .map_err(|error| StageError::failed(format!("the model of stage `{}`: {error}", input.stage)))
+}
+
 /// An estimator in the words of this crate.
 struct Model<M> {
     model: M,
@@ -118,8 +132,10 @@ trait Estimator: Send + Sync {
     fn sources(&self) -> &[String];
     fn bins(&self) -> mctune_neural::Bins;
     fn densities(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64>;
+    fn in_double(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64>;
     fn log_densities(&self, at: mctune_neural::Condition<'_>, values: &[f64], precision: Precision) -> Vec<f64>;
     fn log_likelihoods(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<LogLikelihood>;
+    fn log_likelihood_values(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<f64>;
     fn cdf(&self, at: mctune_neural::Condition<'_>, values: &[f64]) -> Vec<f64>;
     fn masses(&self, at: mctune_neural::Condition<'_>, edges: &[f64], precision: Precision) -> Vec<f64>;
     fn quantiles(&self, at: mctune_neural::Condition<'_>, shares: &[f64]) -> Vec<f64>;
@@ -127,7 +143,7 @@ trait Estimator: Send + Sync {
 
 /// Both estimators have methods of these names.
 macro_rules! estimator {
-    ($model:ident, $kind:literal, $masses:expr) => {
+    ($model:ident, $kind:literal, $in_double:ident, $masses:expr) => {
         impl Estimator for $model {
             const KIND: &'static str = $kind;
             fn parameters(&self) -> &[mctune_neural::ParameterRange] {
@@ -141,6 +157,12 @@ macro_rules! estimator {
             }
             fn densities(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64> {
                 self.densities(conditions)
+            }
+            fn in_double(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64> {
+                self.$in_double(conditions)
+            }
+            fn log_likelihood_values(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<f64> {
+                self.log_likelihood_values(requests, precision)
             }
             fn log_densities(
                 &self,
@@ -169,8 +191,9 @@ macro_rules! estimator {
         }
     };
 }
-estimator!(Tede, "tede", Tede::masses);
-estimator!(Nfde, "nfde", |model: &Nfde, at, edges, _| model.masses(at, edges));
+estimator!(Tede, "tede", densities_in_double, Tede::masses);
+// Its distribution function is computed in double precision anyway.
+estimator!(Nfde, "nfde", densities, |model: &Nfde, at, edges, _| model.masses(at, edges));
 
 impl<M: Estimator> Model<M> {
     fn new(model: M) -> Self {
@@ -210,6 +233,10 @@ impl<M: Estimator> BinnedDensity for Model<M> {
     fn densities(&self, conditions: &[Condition]) -> Vec<f64> {
         self.model.densities(&conditions.iter().map(at).collect::<Vec<_>>())
     }
+
+    fn densities_in_double(&self, conditions: &[Condition]) -> Vec<f64> {
+        self.model.in_double(&conditions.iter().map(at).collect::<Vec<_>>())
+    }
 }
 
 impl<M: Estimator> Density for Model<M> {
@@ -223,6 +250,10 @@ impl<M: Estimator> Density for Model<M> {
 
     fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood> {
         self.model.log_likelihoods(&requests.iter().map(asked).collect::<Vec<_>>(), precision)
+    }
+
+    fn log_likelihood_values(&self, requests: &[Request<'_>], precision: Precision) -> Vec<f64> {
+        self.model.log_likelihood_values(&requests.iter().map(asked).collect::<Vec<_>>(), precision)
     }
 
     fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64> {

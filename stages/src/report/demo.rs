@@ -110,6 +110,7 @@ pub(super) fn fit(stage: &str, coords: Vec<(String, Value)>, truth: [f64; 3], di
             at_limit: false,
             truth: Some(truth),
             pull: Some(pull),
+            ..FittedParameter::default()
         }
     });
     let parameters = parameters.collect();
@@ -130,6 +131,7 @@ pub(super) fn fit(stage: &str, coords: Vec<(String, Value)>, truth: [f64; 3], di
         entries: SOURCES.iter().map(|(name, ..)| ((*name).to_owned(), 9987)).collect(),
         by_source: SOURCES.iter().map(|(name, ..)| ((*name).to_owned(), agreement.clone())).collect(),
         calls: 84 + u64::from(dice.0.next_u32()) % 30,
+        ..FitResult::default()
     };
     FitEntry { origin: origin(stage, coords), result }
 }
