@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use mctune_engine::artifact;
 use mctune_stages::MODEL;
 use mctune_stages::density::{Density, ParameterRange};
-use mctune_stages::model::{self, OpenError};
+use mctune_stages::model;
 
 use crate::args::{CampaignArgs, ModelArgs, PointArgs};
 use crate::commands::{get, note};
@@ -35,11 +35,9 @@ fn from_files(path: &Path) -> anyhow::Result<Box<dyn Density>> {
         return Err(NotFound(format!("there is no model {name}{hint}")).into());
     }
     let (tensors, description) = model::places(path);
-    let files = model::open(&tensors, &description).map_err(|error| match error {
-        OpenError::NoDescription { .. } => anyhow::Error::from(NotFound(error.to_string())),
-        other => other.into(),
-    })?;
-    model::load(&files.tensors, &files.description).with_context(|| path.display().to_string())
+    let files = model::open(&tensors, &description).map_err(|error| Usage(error.to_string()))?;
+    Ok(model::load(&files.tensors, &files.description)
+        .map_err(|error| Usage(format!("{}: {error}", path.display())))?)
 }
 
 /// The model that a finished task left.

@@ -179,7 +179,7 @@ fn what_a_model_was_not_asked_for_is_refused() {
     assert!(answer.code == 5 && answer.err.contains("together with --pipeline"), "{}", answer.err);
     std::fs::remove_file(project.path("nfde-c008830.json")).unwrap();
     let answer = elsewhere("nfde-c008830.safetensors");
-    assert!(answer.code == 5 && answer.err.contains("nfde-c008830.json does not exist"), "{}", answer.err);
+    assert!(answer.code == 64 && answer.err.contains("nfde-c008830.json does not exist"), "{}", answer.err);
 }
 
 #[test]
