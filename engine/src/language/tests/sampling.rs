@@ -28,7 +28,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn what_is_drawn_stays_within_its_bounds(seed in any::<u64>(), count in 1_usize..20) {
+    fn what_is_drawn_stays_within_its_bounds(seed in 0_u64..1 << 53, count in 1_usize..20) {
         let found = trials(&format!("{{ count: {count}, seed: {seed}, of: {{ {ALL} }} }}"));
         prop_assert_eq!(found.len(), count);
         for trial in &found {
