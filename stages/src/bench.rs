@@ -19,6 +19,22 @@ pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
+/// What surrounds a run.
+pub(crate) struct Situation<'a> {
+    /// GPUs lent to the task.
+    pub(crate) gpus: &'a [String],
+    /// Who listens to its progress.
+    pub(crate) on_progress: &'a (dyn Fn(Progress) + Sync),
+    /// Who reads its log.
+    pub(crate) on_log: &'a (dyn Fn(&str) + Sync),
+}
+
+impl Default for Situation<'_> {
+    fn default() -> Self {
+        Self { gpus: &[], on_progress: &|_| {}, on_log: &|_| {} }
+    }
+}
+
 /// What a run has left.
 pub(crate) struct Outputs<'a> {
     bench: &'a Bench,
@@ -64,16 +80,16 @@ impl Bench {
         params: &S::Params,
         inputs: &Inputs,
     ) -> Result<Outputs<'_>, StageError> {
-        self.run_watched(stage, params, inputs, &|_| {})
+        self.run_in(&Situation::default(), stage, params, inputs)
     }
 
-    /// The same, with somebody who listens to its progress.
-    pub(crate) fn run_watched<S: Stage>(
+    /// The same in a situation of its own.
+    pub(crate) fn run_in<S: Stage>(
         &self,
+        situation: &Situation<'_>,
         stage: &S,
         params: &S::Params,
         inputs: &Inputs,
-        on_progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Outputs<'_>, StageError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let outputs = stage.outputs(params);
@@ -85,10 +101,11 @@ impl Bench {
             threads: 2,
             runtime: runtime.handle().clone(),
             cancel: Cancel::default(),
-            on_progress,
-            on_log: &|_| {},
+            on_progress: situation.on_progress,
+            on_log: situation.on_log,
         };
-        let mut context = TaskContext::new(Seed::from_number(3), inputs, &outputs, environment);
+        let mut context =
+            TaskContext::new(Seed::from_number(3), inputs, &outputs, environment).with_gpus(situation.gpus);
         stage.run(params, &mut context)?;
         Ok(Outputs { bench: self, artifacts: context.into_written() })
     }
