@@ -139,20 +139,50 @@ impl Data {
     }
 }
 
+/// Which clock counts.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// The time that this thread has computed: for work on one thread, it hardly depends on what else the machine does.
+    Thread,
+    /// The time that has passed.
+    Wall,
+}
+
+impl Clock {
+    fn of(threads: usize) -> Self {
+        if threads == 1 { Self::Thread } else { Self::Wall }
+    }
+
+    fn now(self) -> f64 {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        match self {
+            Self::Thread => {
+                let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+                #[expect(unsafe_code, reason = "a system call that writes into the structure above")]
+                unsafe {
+                    libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time);
+                }
+                time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
+            }
+            Self::Wall => START.elapsed().as_secs_f64(),
+        }
+    }
+}
+
 /// Runs a training; gives what it made and the seconds of its steps but the first.
 fn timed<M>(
     threads: usize,
     train: impl FnOnce(&mut TrainRun<'_>) -> Result<Trained<M>, TrainError>,
 ) -> Result<(M, Vec<f64>)> {
-    let (mut last, mut seconds) = (None, Vec::new());
+    let (mut last, mut seconds, clock) = (None, Vec::new(), Clock::of(threads));
     let trained = train(&mut TrainRun {
         seed: (1, 2),
         device: Device::CPU,
         threads,
         checkpoints: None,
         on_step: &mut |_: &StepReport| {
-            let now = Instant::now();
-            seconds.extend(last.replace(now).map(|last: Instant| (now - last).as_secs_f64()));
+            let now = clock.now();
+            seconds.extend(last.replace(now).map(|last| now - last));
         },
         on_epoch: &mut |_| {},
         cancelled: &|| false,
@@ -205,12 +235,12 @@ fn prepare(folder: &Path) -> Result<()> {
 }
 
 /// Median seconds of a call.
-fn median_of(repetitions: usize, mut call: impl FnMut()) -> f64 {
+fn median_of(clock: Clock, repetitions: usize, mut call: impl FnMut()) -> f64 {
     call();
     let seconds = (0..repetitions).map(|_| {
-        let start = Instant::now();
+        let start = clock.now();
         call();
-        start.elapsed().as_secs_f64()
+        clock.now() - start
     });
     median(seconds.collect())
 }
@@ -229,7 +259,7 @@ fn measure(folder: &Path, threads: usize) -> Result<()> {
     let mut seconds: BTreeMap<String, f64> = BTreeMap::new();
     let condition = data.conditions(1)[0];
     let predict = || drop(std::hint::black_box(flow.log_densities(condition, &data.values, Precision::Single)));
-    seconds.insert("nfde log density".into(), median_of(100, predict));
+    seconds.insert("nfde log density".into(), median_of(Clock::of(threads), 100, predict));
     let once = TrainConfig { epochs: 1, ..TrainConfig::nfde() };
     let single = TrainConfig { batch: 1, ..once.clone() };
     seconds.insert("nfde step 1 distinct".into(), median(nfde(&data.distinct(4 * STEPS), &single, threads)?.1));
@@ -237,7 +267,7 @@ fn measure(folder: &Path, threads: usize) -> Result<()> {
     for batch in [1, 5, TEDE_BATCH] {
         let conditions = data.conditions(batch);
         let predict = || drop(std::hint::black_box(encoder.densities(&conditions)));
-        seconds.insert(format!("tede forward {batch}"), median_of(400 / batch.min(10), predict));
+        seconds.insert(format!("tede forward {batch}"), median_of(Clock::of(threads), 400 / batch.min(10), predict));
     }
     let once = TrainConfig { epochs: 1, ..TrainConfig::tede() };
     seconds.insert("tede step 64".into(), median(tede(&data.histograms(4 * STEPS), &once, threads)?.1));
