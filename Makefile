@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference torture fuzz overhead behaviour slurm test-condor bench-estimators
+.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference bench-estimators torture fuzz overhead behaviour slurm test-condor
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -61,7 +61,7 @@ validate-generator: tools
 
 # Our estimators and PyTorch's side by side, about ten minutes; PyTorch's wheel from PyPI takes some 5 GB of disk.
 bench-estimators: tools
-	$(CARGO) build --locked -p mctune-stages --example estimator_speed
+	$(CARGO) build --locked --workspace --example estimator_speed
 	@test -x target/bench-python/bin/python || python3 -m venv target/bench-python
 	target/bench-python/bin/python -m pip install --quiet --disable-pip-version-check torch numpy safetensors
 	target/bench-python/bin/python benches/estimators/compare.py target/debug/examples/estimator_speed target/bench-estimators

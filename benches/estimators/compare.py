@@ -1,8 +1,8 @@
 """Runs our estimators and PyTorch's in turns, on one thread and on two, and prints ratios.
 
-    compare.py PROGRAM FOLDER [ROUNDS]
+    compare.py PROGRAM FOLDER [ROUNDS [THREADS...]]
 
-PROGRAM is the example `estimator_speed`, FOLDER takes weights and data. Needs torch, numpy and safetensors.
+On one thread the processor's time counts, on more the time that passes: run those on a quiet machine. PROGRAM is the example `estimator_speed`, FOLDER takes weights and data. Needs torch, numpy and safetensors.
 """
 
 import json
@@ -40,18 +40,18 @@ def form(seconds_):
     return f"{1e3 * seconds_:.2f}" if seconds_ < 0.1 else f"{1e3 * seconds_:.0f}"
 
 
-def main(program, folder, rounds=3):
+def main(program, folder, rounds=3, *threads):
     peer = [sys.executable, str(HERE / "peer.py")]
     if not pathlib.Path(folder, "tede-loss.json").exists():
         subprocess.run([program, "prepare", folder], check=True)
     subprocess.run([*peer, "check", folder], check=True)
-    for threads in (1, 2):
+    for threads in [int(number) for number in threads] or [1, 2]:
         ours, theirs = [], []
         for _ in range(int(rounds)):
             ours.append(seconds([program, "measure", folder, str(threads)], threads))
             theirs.append(seconds([*peer, "measure", folder, str(threads)], threads))
         typical = lambda runs, key: statistics.median(run[key] for run in runs)
-        print(f"\n{threads} thread{'s' if threads > 1 else ''}, medians of {rounds} rounds, ms:\n")
+        print(f"\n{threads} thread{'s' if threads > 1 else ''}, {'processor time' if threads == 1 else 'time'}, medians of {rounds} rounds, ms:\n")
         print("| what | mctune | PyTorch | PyTorch / mctune | asked |\n|---|---|---|---|---|")
         for name, mine, other, asked in ROWS:
             a, b = typical(ours, mine), typical(theirs, other)

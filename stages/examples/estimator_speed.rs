@@ -2,6 +2,7 @@
 //!
 //! `estimator_speed prepare FOLDER` simulates spectra, trains both estimators a little, and writes weights, data, and what
 //! we compute from them. `estimator_speed measure FOLDER THREADS` prints seconds of each task as JSON.
+//! `estimator_speed epoch tede|nfde THREADS` times an epoch at the study's size, and tells the peak of memory.
 #![expect(clippy::print_stdout, reason = "an example reports to its user")]
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use mctune_engine::stage::{Cancel, Seed};
 use mctune_neural::train::{
     Entries, Histograms, LossGradient, Optimizer, StepReport, TrainConfig, TrainError, TrainRun, Trained, TrainingData,
-    nfde_gradient, tede_gradient, train_nfde, train_tede,
+    ValidationSet, nfde_gradient, tede_gradient, train_nfde, train_tede,
 };
 use mctune_neural::{Bins, Condition, Device, Nfde, NfdeConfig, ParameterRange, Precision, Tede, TedeConfig};
 use mctune_stages::generate::{Constants, GenerateParams, Generator, Point, Request};
@@ -54,17 +55,18 @@ fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["prepare", folder] => prepare(Path::new(folder)),
         ["measure", folder, threads] => measure(Path::new(folder), threads.parse().context("number of threads")?),
-        _ => bail!("estimator_speed prepare FOLDER | measure FOLDER THREADS"),
+        ["epoch", estimator, threads] => epoch(estimator, threads.parse().context("number of threads")?),
+        _ => bail!("estimator_speed prepare FOLDER | measure FOLDER THREADS | epoch tede|nfde THREADS"),
     }
 }
 
-/// Spectra at points spread over the study's box.
-fn simulate() -> Result<Data> {
+/// Spectra of all sources at so many points spread over the study's box.
+fn simulate(points: usize) -> Result<Data> {
     let range = |name: &str, low, high| ParameterRange { name: name.into(), low, high };
     let parameters = vec![range("kB", 6.0, 24.0), range("fC", 0.0, 1.0), range("Y", 8000.0, 12000.0)];
     let generator = Generator::default();
     let mut spectra = Vec::new();
-    for number in 0..TEDE_BATCH.div_ceil(SOURCES.len()) {
+    for number in 0..points {
         // Multiples of irrational numbers are spread evenly.
         let unit = [0.754_877_7, 0.569_840_3, 0.430_159_7].map(|step: f64| (step * (number as f64 + 0.5)).fract());
         let point: Vec<f64> =
@@ -89,7 +91,6 @@ fn simulate() -> Result<Data> {
             spectra.push(Spectrum { point: point.clone(), source, npe, counts });
         }
     }
-    spectra.truncate(TEDE_BATCH);
     let values = (0..DECAYS).map(|i| BINS.low + 16.0 * ((i as f64 + 0.5) / DECAYS as f64)).collect();
     Ok(Data { parameters, spectra, values })
 }
@@ -138,20 +139,50 @@ impl Data {
     }
 }
 
+/// Which clock counts.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// The time that this thread has computed: for work on one thread, it hardly depends on what else the machine does.
+    Thread,
+    /// The time that has passed.
+    Wall,
+}
+
+impl Clock {
+    fn of(threads: usize) -> Self {
+        if threads == 1 { Self::Thread } else { Self::Wall }
+    }
+
+    fn now(self) -> f64 {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        match self {
+            Self::Thread => {
+                let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+                #[expect(unsafe_code, reason = "a system call that writes into the structure above")]
+                unsafe {
+                    libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time);
+                }
+                time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
+            }
+            Self::Wall => START.elapsed().as_secs_f64(),
+        }
+    }
+}
+
 /// Runs a training; gives what it made and the seconds of its steps but the first.
 fn timed<M>(
     threads: usize,
     train: impl FnOnce(&mut TrainRun<'_>) -> Result<Trained<M>, TrainError>,
 ) -> Result<(M, Vec<f64>)> {
-    let (mut last, mut seconds) = (None, Vec::new());
+    let (mut last, mut seconds, clock) = (None, Vec::new(), Clock::of(threads));
     let trained = train(&mut TrainRun {
         seed: (1, 2),
         device: Device::CPU,
         threads,
         checkpoints: None,
         on_step: &mut |_: &StepReport| {
-            let now = Instant::now();
-            seconds.extend(last.replace(now).map(|last: Instant| (now - last).as_secs_f64()));
+            let now = clock.now();
+            seconds.extend(last.replace(now).map(|last| now - last));
         },
         on_epoch: &mut |_| {},
         cancelled: &|| false,
@@ -171,7 +202,8 @@ fn tede(data: &TrainingData<Histograms>, config: &TrainConfig, threads: usize) -
 fn prepare(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).context(name.to_owned());
-    let data = simulate()?;
+    let mut data = simulate(TEDE_BATCH.div_ceil(SOURCES.len()))?;
+    data.spectra.truncate(TEDE_BATCH);
     let distinct: Vec<usize> = data.spectra.iter().map(|spectrum| spectrum.npe.len()).collect();
     println!(
         "distinct values per spectrum: {:.0} on average",
@@ -203,12 +235,12 @@ fn prepare(folder: &Path) -> Result<()> {
 }
 
 /// Median seconds of a call.
-fn median_of(repetitions: usize, mut call: impl FnMut()) -> f64 {
+fn median_of(clock: Clock, repetitions: usize, mut call: impl FnMut()) -> f64 {
     call();
     let seconds = (0..repetitions).map(|_| {
-        let start = Instant::now();
+        let start = clock.now();
         call();
-        start.elapsed().as_secs_f64()
+        clock.now() - start
     });
     median(seconds.collect())
 }
@@ -227,7 +259,7 @@ fn measure(folder: &Path, threads: usize) -> Result<()> {
     let mut seconds: BTreeMap<String, f64> = BTreeMap::new();
     let condition = data.conditions(1)[0];
     let predict = || drop(std::hint::black_box(flow.log_densities(condition, &data.values, Precision::Single)));
-    seconds.insert("nfde log density".into(), median_of(100, predict));
+    seconds.insert("nfde log density".into(), median_of(Clock::of(threads), 100, predict));
     let once = TrainConfig { epochs: 1, ..TrainConfig::nfde() };
     let single = TrainConfig { batch: 1, ..once.clone() };
     seconds.insert("nfde step 1 distinct".into(), median(nfde(&data.distinct(4 * STEPS), &single, threads)?.1));
@@ -235,10 +267,66 @@ fn measure(folder: &Path, threads: usize) -> Result<()> {
     for batch in [1, 5, TEDE_BATCH] {
         let conditions = data.conditions(batch);
         let predict = || drop(std::hint::black_box(encoder.densities(&conditions)));
-        seconds.insert(format!("tede forward {batch}"), median_of(400 / batch.min(10), predict));
+        seconds.insert(format!("tede forward {batch}"), median_of(Clock::of(threads), 400 / batch.min(10), predict));
     }
     let once = TrainConfig { epochs: 1, ..TrainConfig::tede() };
     seconds.insert("tede step 64".into(), median(tede(&data.histograms(4 * STEPS), &once, threads)?.1));
     println!("{}", serde_json::to_string(&seconds)?);
+    Ok(())
+}
+
+/// An epoch over the study's 21^3 points of five sources, and the judging against its 10^3 points between them. The
+/// spectra are those of fewer points, repeated: their lengths, which is what time depends on, are spread like the study's.
+fn epoch(estimator: &str, threads: usize) -> Result<()> {
+    const TRAINING: usize = 46_305;
+    const JUDGING: usize = 5000;
+    let data = simulate(200)?;
+    let mut judged = Entries::default();
+    for Spectrum { point, source, npe, counts } in data.spectra.iter().cycle().take(JUDGING) {
+        judged.push(point, *source, true, npe.iter().copied().zip(counts.iter().copied()));
+    }
+    let validation = vec![ValidationSet { name: "coverage".into(), spectra: judged }];
+    let copies = TRAINING.div_ceil(data.spectra.len());
+    let distinct: usize = data.spectra.iter().map(|spectrum| spectrum.npe.len()).sum();
+    println!("distinct values per spectrum: {:.0} on average", distinct as f64 / data.spectra.len() as f64);
+    let (mut first, mut last, mut end) = (None, None, None);
+    let mut run = TrainRun {
+        seed: (1, 2),
+        device: Device::CPU,
+        threads,
+        checkpoints: None,
+        on_step: &mut |report: &StepReport| {
+            let now = (report.step, Instant::now());
+            first.get_or_insert(now);
+            last = Some(now);
+        },
+        on_epoch: &mut |_| end = Some(Instant::now()),
+        cancelled: &|| false,
+        digests: BTreeMap::new(),
+    };
+    match estimator {
+        "tede" => {
+            let training = TrainingData { validation, ..data.histograms(copies) };
+            let config = TrainConfig { epochs: 1, ..TrainConfig::tede() };
+            drop(train_tede(&TedeConfig::default(), &config, &training, &mut run)?);
+        }
+        "nfde" => {
+            let training = TrainingData { validation, ..data.entries(data.spectra.len(), copies) };
+            let config = TrainConfig { epochs: 1, ..TrainConfig::nfde() };
+            drop(train_nfde(&NfdeConfig::default(), &config, &training, &mut run)?);
+        }
+        other => bail!("no estimator `{other}`"),
+    }
+    let (Some((one, first)), Some((steps, last)), Some(end)) = (first, last, end) else { bail!("no step was made") };
+    let spectra = copies * data.spectra.len();
+    let training = (last - first).as_secs_f64() * steps as f64 / (steps - one) as f64;
+    let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = peak.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("peak memory unknown").to_owned();
+    println!(
+        "{estimator}, {threads} threads: {training:.1} s for {steps} steps over {spectra} spectra, {:.1} s for {TRAINING}; \
+         judging {JUDGING} spectra {:.1} s; {peak}",
+        training * TRAINING as f64 / spectra as f64,
+        (end - last).as_secs_f64()
+    );
     Ok(())
 }

