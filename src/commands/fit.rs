@@ -23,7 +23,7 @@ pub(crate) fn fit(args: &FitArgs) -> anyhow::Result<Code> {
     let params = params(args)?;
     let model = estimator::open(&args.model)?;
     let sample = data(args)?;
-    let mut stream = mctune_stages::fit::stream(&Seed::from_number(args.seed));
+    let mut stream = fit::stream(&Seed::from_number(args.seed));
     let start = Instant::now();
     let found = fit::fit(&*model, &sample, &params, &mut stream).map_err(|error| {
         let hint = error.hint().map_or_else(String::new, |hint| format!("\nhelp: {hint}"));
