@@ -2,15 +2,19 @@
 
 mod audit;
 mod cache;
+mod cancel;
 mod check;
+mod collect;
 mod compare;
 mod completions;
+mod exec;
 mod explain;
 mod export;
 mod fit;
 mod get;
 mod graph;
 mod init;
+mod jobs;
 mod logs;
 mod ls;
 mod plan;
@@ -20,6 +24,8 @@ mod runs;
 mod schema;
 mod show;
 mod simulate;
+mod status;
+mod submit;
 
 use crate::args::{CacheCommand, Cli, Command};
 use crate::exit::Code;
@@ -46,9 +52,18 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Audit(args) => audit::audit(&args),
         Command::Runs(args) => runs::runs(&args),
         Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Jobs(args) => jobs::jobs(&args),
+        Command::Exec(args) => exec::exec(&args),
+        Command::Submit(args) => submit::submit(&args),
+        Command::Resubmit(args) => submit::resubmit(&args),
+        Command::Status(args) => status::status(&args),
+        Command::Cancel(args) => cancel::cancel(&args),
+        Command::Collect(args) => collect::collect(&args),
         Command::Cache(args) => match args.command {
             CacheCommand::Stats(target) => cache::stats(&target),
-            CacheCommand::Verify(target) => cache::verify(&target),
+            CacheCommand::Verify(args) => cache::verify(&args),
+            CacheCommand::Gc(args) => cache::gc(&args),
+            CacheCommand::Rebuild(target) => cache::rebuild(&target),
         },
     }
 }

@@ -1,9 +1,11 @@
 //! The `mctune` command: arguments, rendering, exit codes. The only place of the project that prints.
 
 mod args;
+mod cluster;
 mod commands;
 mod diagram;
 mod exit;
+mod lower;
 mod machine;
 mod place;
 mod progress;
