@@ -82,9 +82,11 @@ impl<'a> Desk<'a> {
         if self.args.dry_run {
             return self.show(&list);
         }
-        // A list of the same content, whose submission was interrupted before anything was in the queue.
+        // A list of the same content, whose submission was interrupted before anything was in the queue. One that was
+        // submitted has had its chance.
         let lists = cluster::lists(&self.home, &[])?;
-        let same = lists.into_iter().find(|known| known.header.plan == list.header.plan);
+        let same = |known: &ListFolder| known.header.plan == list.header.plan && submitted(known.path()) == 0;
+        let same = lists.into_iter().find(same);
         let written = match same {
             Some(known) => {
                 drop(std::fs::remove_dir(&folder));
@@ -139,8 +141,12 @@ impl<'a> Desk<'a> {
 /// Whether some arrays of a list were never handed over.
 fn is_unfinished(folder: &Path) -> bool {
     let arrays = std::fs::read_dir(folder.join("arrays")).map_or(0, Iterator::count);
-    let submitted = std::fs::read_to_string(folder.join("state/submitted")).unwrap_or_default().lines().count();
-    submitted < arrays
+    submitted(folder) < arrays
+}
+
+/// How many arrays of a list were handed over.
+fn submitted(folder: &Path) -> usize {
+    std::fs::read_to_string(folder.join("state/submitted")).unwrap_or_default().lines().count()
 }
 
 pub(crate) fn submit(args: &SubmitArgs) -> anyhow::Result<Code> {
