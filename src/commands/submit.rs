@@ -173,8 +173,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> anyhow::Result<Code> {
     let reading = place::store_to_read(&args.campaign)?;
     let plan = plan::plan(&desk.campaign, &reading.store)?;
     if plan.is_up_to_date() {
-        say("nothing to do: the store has every result; `mctune collect` writes manifest and campaign digest\n");
-        return Ok(Code::Done);
+        return nothing_to_do(args, "the store has every result; `mctune collect` writes manifest and campaign digest");
     }
     desk.hand_over(&reading.store, &plan, &HashSet::new())?;
     Ok(Code::Done)
@@ -194,8 +193,7 @@ pub(crate) fn resubmit(args: &SubmitArgs) -> anyhow::Result<Code> {
     let reading = place::store_to_read(&args.campaign)?;
     let plan = plan::plan(&desk.campaign, &reading.store)?;
     if plan.is_up_to_date() {
-        say("nothing to do: the store has every result; `mctune collect` writes manifest and campaign digest\n");
-        return Ok(Code::Done);
+        return nothing_to_do(args, "the store has every result; `mctune collect` writes manifest and campaign digest");
     }
     let standing = Standing::look(&desk.campaign, &plan, &lists)?;
     if !args.campaign.json {
@@ -205,16 +203,23 @@ pub(crate) fn resubmit(args: &SubmitArgs) -> anyhow::Result<Code> {
     let open = desk.campaign.graph.tasks().filter(|&task| !plan.status(task).is_hit());
     let (waiting, missing): (Vec<TaskId>, Vec<_>) = open.partition(|task| left_out.contains(task));
     if missing.is_empty() {
-        say(&format!(
-            "nothing to add: jobs in the queue do the {} tasks that are left, or come before them\n",
-            waiting.len()
-        ));
-        return Ok(Code::Done);
+        let why = format!("jobs in the queue do the {} tasks that are left, or come before them", waiting.len());
+        return nothing_to_do(args, &why);
     }
     if !waiting.is_empty() && !args.campaign.json {
         say(&format!("{} tasks are left to jobs in the queue, or to a resubmit after these\n", waiting.len()));
     }
     desk.hand_over(&reading.store, &plan, &left_out)?;
+    Ok(Code::Done)
+}
+
+/// Says that nothing is submitted, and why.
+fn nothing_to_do(args: &SubmitArgs, why: &str) -> anyhow::Result<Code> {
+    if args.campaign.json {
+        say_json(&json!({"submitted": [], "message": why}))?;
+    } else {
+        say(&format!("nothing to do: {why}\n"));
+    }
     Ok(Code::Done)
 }
 
