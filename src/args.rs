@@ -1,27 +1,32 @@
 //! Arguments of the command line.
 
+mod cache;
 mod clusters;
 mod diagnosis;
+mod fit;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use cache::{CacheArgs, CacheCommand, CacheTarget, GcArgs, VerifyArgs};
 pub(crate) use clusters::{Backend, CancelArgs, CollectArgs, ExecArgs, JobsArgs, ListFormat, StatusArgs, SubmitArgs};
 pub(crate) use diagnosis::{
     AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
     RunsArgs, ShowArgs,
 };
 
+pub(crate) use fit::FitArgs;
+
 const AFTER_HELP: &str = "\
 Exit status:
   0   done; for `plan`: a run would do nothing
-  1   some tasks failed
+  1   some tasks failed; `fit`: the result is not valid
   2   `plan`: there is work to do
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
   5   no such task, artifact or run
-  6   `cache verify` found damage, `audit` or `exec` other bytes
+  6   `cache verify` found damage (that `--repair` could not mend), `audit` or `exec` other bytes
   7   `exec`: inputs are missing
   8   `exec`: the job list does not fit
   64  wrong arguments
@@ -81,6 +86,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Fit one data set with a trained model, without a pipeline.
+    Fit(FitArgs),
     /// Draw the stages of a pipeline.
     Graph(GraphArgs),
     /// List the runs of a store.
@@ -125,6 +132,9 @@ pub(crate) struct CampaignArgs {
     pub(crate) overrides: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Another store, where results are looked for that the own one lacks: a folder, or http(s):// or s3://.
+    #[arg(long, env = "MCTUNE_STORE_FROM", value_name = "DIR|URL")]
+    pub(crate) store_from: Option<String>,
     /// Print machine-readable JSON on the standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -335,29 +345,4 @@ pub(crate) struct ReportArgs {
     /// Where to write the page [default: reports/ in the store].
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CacheArgs {
-    #[command(subcommand)]
-    pub(crate) command: CacheCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CacheCommand {
-    /// Count objects, records and bytes.
-    Stats(CacheTarget),
-    /// Read every byte and report what is damaged or missing. Damaged results are computed again by the next run.
-    Verify(CacheTarget),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CacheTarget {
-    /// A pipeline file, whose store is meant [default: the store in .mctune].
-    pub(crate) pipeline: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Print machine-readable JSON on the standard output.
-    #[arg(long)]
-    pub(crate) json: bool,
 }

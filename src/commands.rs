@@ -10,6 +10,7 @@ mod completions;
 mod exec;
 mod explain;
 mod export;
+mod fit;
 mod get;
 mod graph;
 mod init;
@@ -44,6 +45,7 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Fit(args) => fit::fit(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Export(args) => export::export(&args),
@@ -59,7 +61,9 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Collect(args) => collect::collect(&args),
         Command::Cache(args) => match args.command {
             CacheCommand::Stats(target) => cache::stats(&target),
-            CacheCommand::Verify(target) => cache::verify(&target),
+            CacheCommand::Verify(args) => cache::verify(&args),
+            CacheCommand::Gc(args) => cache::gc(&args),
+            CacheCommand::Rebuild(target) => cache::rebuild(&target),
         },
     }
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod commands;
 mod diagram;
 mod exit;
+mod lower;
 mod machine;
 mod place;
 mod progress;

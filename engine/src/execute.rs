@@ -111,6 +111,7 @@ impl Surroundings<'_> {
         TaskContext::new(job.seed, &job.inputs, &job.resolved.prepared.outputs, environment)
             .with_missing(&job.missing)
             .with_gpus(&job.gpus)
+            .keeping_small_artifacts()
     }
 
     /// Publishes what a task has left, or says why it left nothing.
@@ -128,7 +129,7 @@ impl Surroundings<'_> {
             return Err(if overdue { timed_out(job) } else { error });
         }
         let scratch = context.used_scratch();
-        let artifacts = context.into_written();
+        let (artifacts, unstored) = context.into_left();
         let outputs = &job.resolved.prepared.outputs;
         if let Some(missing) = outputs.iter().find(|output| !artifacts.contains_key(&output.name)) {
             return Err(StageError::failed(format!("the stage ended without its output `{}`", missing.name)));
@@ -140,7 +141,7 @@ impl Surroundings<'_> {
             }
             None => {
                 let record = new_record(job, artifacts, log.keep(self.store)?, took);
-                publish(self.store, job, &record)?;
+                publish(self.store, job, &record, &unstored)?;
                 record
             }
         };
@@ -195,13 +196,15 @@ fn new_record(
     }
 }
 
-/// Stores the key's pre-image and lists, then the record that names every object of the task.
-fn publish(store: &Store, job: &Job, record: &TaskRecord) -> Result<(), StageError> {
+/// Stores the key's pre-image and lists, and what of the artifacts is not stored yet, then the record that names every
+/// object of the task.
+fn publish(store: &Store, job: &Job, record: &TaskRecord, unstored: &[Vec<u8>]) -> Result<(), StageError> {
     let key = &job.resolved.key;
-    let mut objects = vec![store.put(&key.text)?];
-    for listing in &job.listings {
-        objects.push(store.put(listing)?);
-    }
+    let texts = std::iter::once(&key.text).chain(&job.listings);
+    let contents: Vec<&[u8]> = texts.chain(unstored).map(Vec::as_slice).collect();
+    let mut objects = store.put_all(&contents)?;
+    // The artifacts follow, each once.
+    objects.truncate(1 + job.listings.len());
     for artifact in record.artifacts.values() {
         objects.extend(artifact::objects(store, artifact).map_err(|error| match error {
             ReadError::Store(error) => StageError::Store(error),

@@ -25,6 +25,7 @@ pub mod registry;
 pub mod research_object;
 pub mod resolve;
 pub mod resources;
+pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod stage;

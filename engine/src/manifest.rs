@@ -3,8 +3,11 @@
 //! `runs/<run>/manifest.json` says what was run and how it ended, `runs/<run>/tasks.jsonl` has a line for each task whose
 //! key is known. Both are written to the side and renamed, so that a reader never sees half of one.
 
+mod checksums;
 mod history;
+mod seen;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,10 +16,13 @@ use mctune_cache::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use checksums::{damage, seal};
+pub(crate) use history::read_keys;
 pub use history::{History, PastRun, find};
+pub use seen::{SeenKeys, read_seen};
 
-use crate::artifact::Artifact;
-use crate::coords::Coords;
+use crate::artifact::{Artifact, Artifacts};
+use crate::coords::{Canonical, Coords};
 
 /// Facts of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,6 +181,7 @@ pub(crate) fn file_safe(coords: &str) -> String {
 /// # Errors
 /// [`ManifestError`].
 pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
+    checksums::unseal(folder);
     let path = folder.join("manifest.json");
     replace(&path, |out| {
         serde_json::to_writer_pretty(&mut *out, manifest)?;
@@ -182,18 +189,33 @@ pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
     })
 }
 
-/// Writes the list of tasks.
+/// Writes the list of tasks: a [`TaskLine`] each, or what is written like one.
 ///
 /// # Errors
 /// [`ManifestError`].
-pub fn write_tasks(folder: &Path, tasks: impl Iterator<Item = TaskLine>) -> Result<(), ManifestError> {
+pub fn write_tasks(folder: &Path, tasks: impl Iterator<Item = impl Serialize>) -> Result<(), ManifestError> {
+    checksums::unseal(folder);
     replace(&folder.join("tasks.jsonl"), |out| {
+        let mut line = Vec::new();
         for task in tasks {
-            serde_json::to_writer(&mut *out, &task)?;
-            writeln!(out)?;
+            line.clear();
+            serde_json::to_writer(&mut line, &task)?;
+            line.push(b'\n');
+            out.write_all(&line)?;
         }
         Ok(())
     })
+}
+
+/// A [`TaskLine`] as a run writes it, without copies of what the run holds anyway.
+#[derive(Serialize)]
+pub(crate) struct WrittenLine<'a> {
+    pub(crate) task: String,
+    pub(crate) stage: &'a str,
+    pub(crate) coords: Canonical<'a>,
+    pub(crate) key: Digest,
+    pub(crate) ran: bool,
+    pub(crate) artifacts: Cow<'a, Artifacts>,
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), ManifestError> {
@@ -201,7 +223,7 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io("cannot create the folder of"))?;
     let file = tempfile::NamedTempFile::new_in(folder).map_err(io("cannot write beside"))?;
-    let mut out = BufWriter::new(file);
+    let mut out = BufWriter::with_capacity(1 << 16, file);
     write(&mut out).map_err(io("cannot write"))?;
     let file = out.into_inner().map_err(|error| io("cannot write")(error.into_error()))?;
     file.persist(path).map_err(|error| io("cannot rename to")(error.error))?;
@@ -270,8 +292,8 @@ pub struct CampaignDigest(Hasher);
 
 impl CampaignDigest {
     /// Adds the artifacts of a task.
-    pub fn add(&mut self, label: &str, artifacts: &BTreeMap<String, Artifact>) {
-        for (name, artifact) in artifacts {
+    pub fn add(&mut self, label: &str, artifacts: &Artifacts) {
+        for (name, artifact) in artifacts.iter() {
             self.0.update(format!("{label}\t{name}\t{}\n", artifact.digest).as_bytes());
         }
     }

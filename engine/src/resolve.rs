@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use mctune_cache::{Digest, Store};
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Artifacts};
 use crate::graph::{Binding, BindingId, Graph, JoinId, TaskId};
 use crate::key::{self, ActionKey, Gathered, PreImage, SeedIdentity, SourceIdentity};
 use crate::pipeline::Pipeline;
-use crate::record::{self, Lookup, TaskRecord};
+use crate::record::{self, Kept, Lookup, TaskRecord};
 use crate::registry::Prepared;
 use crate::stage::{ParamError, Seed};
 pub(crate) use files::digest_path;
@@ -77,7 +77,7 @@ pub struct Resolver<'a> {
     graph: &'a Graph,
     store: &'a Store,
     /// Artifacts of tasks that are done.
-    artifacts: Vec<Option<Arc<BTreeMap<String, Artifact>>>>,
+    artifacts: Vec<Option<Artifacts>>,
     /// Tasks that failed for good, and those blocked by them.
     lost: HashSet<TaskId>,
     gathered: HashMap<JoinId, Arc<Gathered>>,
@@ -106,13 +106,13 @@ impl<'a> Resolver<'a> {
 
     /// Artifacts of a task, once it is done.
     #[must_use]
-    pub fn artifacts(&self, task: TaskId) -> Option<&Arc<BTreeMap<String, Artifact>>> {
+    pub fn artifacts(&self, task: TaskId) -> Option<&Artifacts> {
         self.artifacts[task.index()].as_ref()
     }
 
     /// Tells that `task` is done.
-    pub fn done(&mut self, task: TaskId, artifacts: BTreeMap<String, Artifact>) {
-        self.artifacts[task.index()] = Some(Arc::new(artifacts));
+    pub fn done(&mut self, task: TaskId, artifacts: impl Into<Artifacts>) {
+        self.artifacts[task.index()] = Some(artifacts.into());
     }
 
     /// Tells that the result of `task` turned out to be broken.
@@ -172,14 +172,19 @@ impl<'a> Resolver<'a> {
 
     /// Result of `key`, if the store has it whole; also for tasks of other runs and people.
     #[must_use]
-    pub fn look_up(&self, key: &Digest) -> Lookup {
-        record::look_up(self.store, key)
+    pub fn look_up(&self, key: &Digest) -> Lookup<Kept> {
+        record::look_up_as(self.store, key)
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        self.store
     }
 
     /// The record of a task that is done, from its key.
     #[must_use]
     pub fn hit(&self, key: &Digest) -> Option<TaskRecord> {
-        match self.look_up(key) {
+        match record::look_up(self.store, key) {
             Lookup::Hit(record) => Some(record),
             Lookup::Lost { .. } | Lookup::Collected { .. } | Lookup::Unknown => None,
         }

@@ -58,6 +58,12 @@ pub trait Stage: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Files that the parameters seem to name without declaring them: words of a command line. One that exists earns a
+    /// warning.
+    fn mentions(&self, _params: &Self::Params) -> Vec<FileDependency> {
+        Vec::new()
+    }
+
     /// Computes the artifacts of one task.
     ///
     /// # Errors

@@ -17,6 +17,13 @@ pub trait BinnedDensity: Sync {
     /// # Shapes
     /// `conditions`: C; the result: C x bins, row by row.
     fn densities(&self, conditions: &[Condition]) -> Vec<f64>;
+    /// The same in double precision, where [`Self::densities`] computes in single precision.
+    ///
+    /// # Shapes
+    /// As [`Self::densities`].
+    fn densities_in_double(&self, conditions: &[Condition]) -> Vec<f64> {
+        self.densities(conditions)
+    }
 }
 
 /// A parameter of the detector simulation and the range of its training grid.
@@ -50,6 +57,15 @@ pub trait Density: BinnedDensity + Send {
     /// # Shapes
     /// One answer for each request.
     fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood>;
+    /// The values of [`Self::log_likelihoods`] alone, which cost a third.
+    ///
+    /// # Shapes
+    /// One number for each request.
+    fn log_likelihood_values(&self, requests: &[Request<'_>], precision: Precision) -> Vec<f64>;
+    /// Whether the density is constant within each bin, so that counts say as much as single values.
+    fn constant_in_bins(&self) -> bool {
+        self.kind() == "tede"
+    }
     /// Probability of values up to each of `values`.
     fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64>;
     /// Values below which the given shares (0 to 1) of all values within the bins lie; shares drawn evenly give a sample.

@@ -1,93 +1,50 @@
 //! The stage kind `fit`: the parameters of the detector from one data set, by a trained model's densities.
 //!
-//! Reads a model and a sample, leaves `fit.json`. The statistics are in the modules below, which know no engine.
+//! Reads a model and a sample, leaves `summary.json` and, for methods that draw them, `posterior.parquet`. The statistics are in the modules below, which know no engine.
 
+mod data;
+pub mod diagnosis;
+pub mod full;
 pub mod goodness;
 pub mod likelihood;
 pub mod minuit;
 pub mod objective;
+mod params;
 pub mod result;
+pub mod sampling;
+pub mod shape;
 mod study;
 #[cfg(test)]
 pub(crate) mod toy;
+pub mod toys;
+pub mod unbinned;
 
-use std::collections::BTreeMap;
+use mctune_engine::stage::{
+    Arity, Batch, Batching, Output, ParamError, Seed, Slot, Slots, Stage, StageError, TaskContext,
+};
+use mctune_inference::Stream;
 
-use mctune_engine::stage::{Arity, Batch, Batching, Output, ParamError, Slot, Slots, Stage, StageError, TaskContext};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::density::{BinnedDensity, Density};
+use crate::density::Density;
 use crate::sample::Sample;
-use crate::{FIT, MODEL, SAMPLE, model};
+use crate::summarize::gather;
+use crate::{FIT, MODEL, POSTERIOR, SAMPLE, model};
 
-pub use study::{StudyError, fit};
+pub use params::{
+    EnsembleSettings, FitParams, Form, ImportanceSettings, Method, NestedSettings, Norms, NutsSettings, Precision,
+    Prior,
+};
+pub use study::{Fitted, StudyError, fit};
 
 /// The stage kind `fit`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fit;
 
-/// Parameters of `fit`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FitParams {
-    /// How the parameters and their errors are found.
-    #[serde(default)]
-    pub method: Method,
-    /// Sources to combine; all that model and data share unless given.
-    #[serde(default)]
-    pub sources: Option<Vec<String>>,
-    /// Whether to look for asymmetric errors (Minos) too.
-    #[serde(default = "yes")]
-    pub minos: bool,
-    /// Minuit's tolerance: the minimum is found to within 0.002 of it in -2 ln L, or better.
-    #[serde(default = "usual_tolerance")]
-    pub tolerance: f64,
-    /// Where to start, by parameter; the middle of its limits unless given.
-    #[serde(default)]
-    pub start: BTreeMap<String, f64>,
-    /// Range in which a parameter may move, as [low, high]; the range of the model's training unless given, and never
-    /// more.
-    #[serde(default)]
-    pub limits: BTreeMap<String, (f64, f64)>,
-}
-
-/// How parameters and errors are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Migrad, Hesse and Minos on the binned Poisson likelihood.
-    #[default]
-    Minuit,
-}
-
-impl Default for FitParams {
-    fn default() -> Self {
-        Self {
-            method: Method::Minuit,
-            sources: None,
-            minos: true,
-            tolerance: usual_tolerance(),
-            start: BTreeMap::new(),
-            limits: BTreeMap::new(),
-        }
-    }
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// Minuit's own default.
-fn usual_tolerance() -> f64 {
-    0.1
-}
-
 impl Stage for Fit {
     type Params = FitParams;
     const KIND: &'static str = "fit";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SUMMARY: &'static str = "Fits the detector's parameters to the spectra of a data set";
+    const STOCHASTIC: bool = true;
 
     fn slots(&self) -> Slots {
         let slot = |name, accepts, doc| Slot { name, accepts, arity: Arity::One, doc };
@@ -97,38 +54,16 @@ impl Stage for Fit {
         ])
     }
 
-    fn outputs(&self, _params: &FitParams) -> Vec<Output> {
-        vec![Output::new("fit", FIT, "fit.json")]
+    fn outputs(&self, params: &FitParams) -> Vec<Output> {
+        let mut outputs = vec![Output::new("fit", FIT, "summary.json")];
+        if params.leaves_draws() {
+            outputs.push(Output::new("posterior", POSTERIOR, "posterior.parquet"));
+        }
+        outputs
     }
 
     fn check(&self, params: &FitParams) -> Vec<ParamError> {
-        let mut faults = Vec::new();
-        if !(params.tolerance > 0.0 && params.tolerance <= 100.0) {
-            faults.push(ParamError::at("tolerance", "must be above 0 and at most 100").hint("Minuit's default is 0.1"));
-        }
-        if let Some(sources) = &params.sources {
-            if sources.is_empty() {
-                faults.push(ParamError::at("sources", "is empty").hint("leave it out to fit all sources"));
-            }
-            for (at, source) in sources.iter().enumerate() {
-                if sources[..at].contains(source) {
-                    faults.push(ParamError::at(format!("sources[{at}]"), format!("`{source}` is named twice")));
-                }
-            }
-        }
-        for (name, &(low, high)) in &params.limits {
-            if !(low.is_finite() && high.is_finite() && low < high) {
-                let message = format!("[{low}, {high}] is no range: the lower limit must be below the upper one");
-                faults.push(ParamError::at(format!("limits.{name}"), message));
-            }
-            if let Some(start) = params.start.get(name)
-                && !(low..=high).contains(start)
-            {
-                let message = format!("{start} lies outside the limits [{low}, {high}]");
-                faults.push(ParamError::at(format!("start.{name}"), message));
-            }
-        }
-        faults
+        params.faults()
     }
 
     fn run(&self, params: &FitParams, context: &mut TaskContext<'_>) -> Result<(), StageError> {
@@ -155,28 +90,29 @@ impl Stage for Fit {
     }
 }
 
-fn load_model(context: &TaskContext<'_>) -> Result<Box<dyn Density>, StageError> {
-    let input = context.input("model")?;
-    let member = |name: &str| {
-        let missing = || StageError::failed(format!("the model of stage `{}` has no {name}", input.stage));
-        context.read_member(input, name)?.ok_or_else(missing)
-    };
-    model::load(&member(model::TENSORS)?, &member(model::DESCRIPTION)?)
-        .map_err(|error| StageError::failed(format!("the model of stage `{}`: {error}", input.stage)))
+/// The random stream of a fit's samplers.
+#[must_use]
+pub fn stream(seed: &Seed) -> Stream {
+    mctune_inference::stream(seed.stream("fit", &[]))
 }
 
-fn fit_data(model: &dyn BinnedDensity, params: &FitParams, context: &TaskContext<'_>) -> Result<(), StageError> {
+fn load_model(context: &TaskContext<'_>) -> Result<Box<dyn Density>, StageError> {
+    model::of_artifact(context, context.input("model")?)
+}
+
+fn fit_data(model: &dyn Density, params: &FitParams, context: &TaskContext<'_>) -> Result<(), StageError> {
     let input = context.input("data")?;
     let from = format!("{} of stage `{}`", input.file_name, input.stage);
     let sample =
         Sample::from_parquet(&context.read(input)?).map_err(|error| StageError::failed(format!("{from}: {error}")))?;
-    let result = fit(model, &sample, params).map_err(|error| match error.hint() {
+    let mut stream = stream(&context.seed());
+    let found = fit(model, &sample, params, &mut stream).map_err(|error| match error.hint() {
         Some(hint) => StageError::with_hint(format!("{from}: {error}"), hint),
         None => StageError::failed(format!("{from}: {error}")),
     })?;
-    context.log(&result.line());
-    let mut json = serde_json::to_vec_pretty(&result)
-        .map_err(|error| StageError::failed(format!("the result cannot be written down: {error}")))?;
-    json.push(b'\n');
-    context.write("fit", &json)
+    context.log(&found.result.line());
+    context.write("fit", &gather::json(&found.result)?)?;
+    let Some(posterior) = found.posterior else { return Ok(()) };
+    let bytes = posterior.to_parquet().map_err(|error| StageError::failed(error.to_string()))?;
+    context.write("posterior", &bytes)
 }

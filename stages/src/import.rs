@@ -1,10 +1,12 @@
-//! The stage kind `import`: a data set that nobody here made, from CSV or Parquet, as a sample.
+//! The stage kind `import`: a data set that nobody here made, from CSV, Parquet, NumPy or ROOT files, as a sample.
 //!
 //! Reads a file beside the pipeline, or a folder with one file per source; its content is part of the key. What the
 //! formats and columns are is in the modules below, which know no engine.
 
 mod columnar;
 mod error;
+mod npy;
+mod root;
 mod rows;
 mod text;
 
@@ -29,13 +31,16 @@ pub struct Import;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportParams {
-    /// A `.csv` or `.parquet` file, or a folder with one such file per source, named after it (`Cs137.csv`); relative to
-    /// the pipeline file. A single file has a column `source`, or is named after its source. A column `count` says how
-    /// often a value occurs; without it each row is one event.
+    /// A `.csv`, `.parquet`, `.npy` or `.root` file, or a folder with one such file per source, named after it (`Cs137.csv`);
+    /// relative to the pipeline file. A single file has a column `source` (CSV, Parquet), or is named after its source. A
+    /// column `count` says how often a value occurs; without it each row is one event.
     pub path: PathBuf,
-    /// Name of the column with the values.
+    /// Name of the column (of a ROOT tree: branch) with the values.
     #[serde(default = "npe")]
     pub column: String,
+    /// Tree of ROOT files; the only one unless given.
+    #[serde(default)]
+    pub tree: Option<String>,
     /// Unit of the values.
     #[serde(default)]
     pub unit: Unit,
@@ -73,6 +78,29 @@ impl Unit {
     }
 }
 
+impl ImportParams {
+    /// What types cannot say.
+    #[must_use]
+    pub fn faults(&self) -> Vec<ParamError> {
+        let mut faults = Vec::new();
+        if self.path.as_os_str().is_empty() {
+            faults.push(ParamError::at("path", "is empty"));
+        }
+        if !(self.scale.is_finite() && self.scale > 0.0) {
+            faults.push(ParamError::at("scale", format!("{} is not a factor above 0", self.scale)));
+        }
+        if self.sources.as_ref().is_some_and(Vec::is_empty) {
+            faults.push(ParamError::at("sources", "is empty").hint("leave it out to take all sources"));
+        }
+        for (at, source) in self.sources.iter().flatten().enumerate() {
+            if self.sources.iter().flatten().take(at).any(|earlier| earlier == source) {
+                faults.push(ParamError::at(format!("sources[{at}]"), format!("`{source}` is named twice")));
+            }
+        }
+        faults
+    }
+}
+
 fn npe() -> String {
     "npe".into()
 }
@@ -85,7 +113,7 @@ impl Stage for Import {
     type Params = ImportParams;
     const KIND: &'static str = "import";
     const VERSION: u32 = 1;
-    const SUMMARY: &'static str = "Takes a data set from CSV or Parquet files";
+    const SUMMARY: &'static str = "Takes a data set from CSV, Parquet, NumPy or ROOT files";
 
     fn slots(&self) -> Slots {
         Slots::Declared(Vec::new())
@@ -96,22 +124,7 @@ impl Stage for Import {
     }
 
     fn check(&self, params: &ImportParams) -> Vec<ParamError> {
-        let mut faults = Vec::new();
-        if params.path.as_os_str().is_empty() {
-            faults.push(ParamError::at("path", "is empty"));
-        }
-        if !(params.scale.is_finite() && params.scale > 0.0) {
-            faults.push(ParamError::at("scale", format!("{} is not a factor above 0", params.scale)));
-        }
-        if params.sources.as_ref().is_some_and(Vec::is_empty) {
-            faults.push(ParamError::at("sources", "is empty").hint("leave it out to take all sources"));
-        }
-        for (at, source) in params.sources.iter().flatten().enumerate() {
-            if params.sources.iter().flatten().take(at).any(|earlier| earlier == source) {
-                faults.push(ParamError::at(format!("sources[{at}]"), format!("`{source}` is named twice")));
-            }
-        }
-        faults
+        params.faults()
     }
 
     fn files(&self, params: &ImportParams) -> Vec<FileDependency> {
@@ -172,6 +185,8 @@ struct File {
 enum Format {
     Csv,
     Parquet,
+    Npy,
+    Root,
     Unknown,
 }
 
@@ -180,6 +195,8 @@ impl Format {
         match Path::new(name).extension().and_then(|extension| extension.to_str()).map(str::to_lowercase).as_deref() {
             Some("csv") => Self::Csv,
             Some("parquet") => Self::Parquet,
+            Some("npy") => Self::Npy,
+            Some("root") => Self::Root,
             _ => Self::Unknown,
         }
     }
@@ -188,6 +205,8 @@ impl Format {
         match self {
             Self::Csv => text::read(bytes, file, &params.column, rows),
             Self::Parquet => columnar::read(bytes, file, &params.column, rows),
+            Self::Npy => npy::read(bytes, file, rows),
+            Self::Root => root::read(bytes, file, &params.column, params.tree.as_deref(), rows),
             Self::Unknown => Err(ImportError::UnknownFormat { file: file.shown.clone() }),
         }
     }

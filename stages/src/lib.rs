@@ -3,12 +3,18 @@
 //! A stage kind is an adapter file (`fit.rs`: parameters, `impl Stage`, files in and out) beside a folder of pure
 //! science (`fit/`: slices in, slices out, no engine).
 
+#[cfg(test)]
+mod bench;
+pub mod bias_scan;
+pub mod calibration;
 pub mod density;
+pub mod ensemble;
 pub mod figure;
 pub mod fit;
 pub mod generate;
 pub mod import;
 pub mod model;
+pub mod posterior;
 pub mod report;
 pub mod response;
 pub mod sample;
@@ -28,8 +34,16 @@ pub const MODEL: ArtifactType = ArtifactType("model");
 pub const CURVE: ArtifactType = ArtifactType("training-curve");
 /// Distances of a model to its validation spectra, epoch by epoch and source by source (`distances.csv`).
 pub const DISTANCES: ArtifactType = ArtifactType("training-distances");
-/// Result of a fit (`fit.json`).
+/// Result of a fit (`summary.json`).
 pub const FIT: ArtifactType = ArtifactType("fit");
+/// Draws of a posterior (`posterior.parquet`).
+pub const POSTERIOR: ArtifactType = ArtifactType("posterior");
+/// Bias of an estimator over many points: a folder with `bias.json` and CSV tables.
+pub const BIAS: ArtifactType = ArtifactType("bias");
+/// Fits of many data sets at one point, by exposure: a folder with `ensemble.json` and CSV tables.
+pub const ENSEMBLE: ArtifactType = ArtifactType("ensemble");
+/// Pulls, coverage, ranks, information and goodness of fit: a folder with `calibration.json` and CSV tables.
+pub const CALIBRATION: ArtifactType = ArtifactType("calibration");
 /// A table of summary statistics: a folder with `summary.json` and CSV tables.
 pub const SUMMARY: ArtifactType = ArtifactType("summary");
 /// A self-contained HTML page (`report.html`).
@@ -43,9 +57,12 @@ pub const FIGURES: ArtifactType = ArtifactType("figures");
 #[must_use]
 pub fn registry() -> Registry {
     Registry::new()
+        .with(bias_scan::BiasScanKind)
+        .with(calibration::CalibrationKind)
         .with(Command)
         .with(Concat)
         .with(Write)
+        .with(ensemble::Ensemble)
         .with(fit::Fit)
         .with(generate::Generate::default())
         .with(import::Import)

@@ -1,5 +1,6 @@
 //! Trained estimators as artifacts: which kinds there are, and how one is read.
 
+use mctune_engine::stage::{InputArtifact, StageError, TaskContext};
 use mctune_neural::{Nfde, Tede};
 use serde::Deserialize;
 
@@ -46,6 +47,19 @@ pub fn load(tensors: &[u8], description: &[u8]) -> Result<Box<dyn Density>, Mode
     }
 }
 
+/// Reads a model from an input artifact.
+///
+/// # Errors
+/// If the artifact is not a model, or cannot be read.
+pub(crate) fn of_artifact(context: &TaskContext<'_>, input: &InputArtifact) -> Result<Box<dyn Density>, StageError> {
+    let member = |name: &str| {
+        let missing = || StageError::failed(format!("the model of stage `{}` has no {name}", input.stage));
+        context.read_member(input, name)?.ok_or_else(missing)
+    };
+    load(&member(TENSORS)?, &member(DESCRIPTION)?)
+        .map_err(|error| StageError::failed(format!("the model of stage `{}`: {error}", input.stage)))
+}
+
 /// An estimator in the words of this crate.
 struct Model<M> {
     model: M,
@@ -59,15 +73,17 @@ trait Estimator: Send + Sync {
     fn sources(&self) -> &[String];
     fn bins(&self) -> mctune_neural::Bins;
     fn densities(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64>;
+    fn in_double(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64>;
     fn log_densities(&self, at: mctune_neural::Condition<'_>, values: &[f64], precision: Precision) -> Vec<f64>;
     fn log_likelihoods(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<LogLikelihood>;
+    fn log_likelihood_values(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<f64>;
     fn cdf(&self, at: mctune_neural::Condition<'_>, values: &[f64]) -> Vec<f64>;
     fn quantiles(&self, at: mctune_neural::Condition<'_>, shares: &[f64]) -> Vec<f64>;
 }
 
 /// Both estimators have methods of these names.
 macro_rules! estimator {
-    ($model:ident, $kind:literal) => {
+    ($model:ident, $kind:literal, $in_double:ident) => {
         impl Estimator for $model {
             const KIND: &'static str = $kind;
             fn parameters(&self) -> &[mctune_neural::ParameterRange] {
@@ -81,6 +97,12 @@ macro_rules! estimator {
             }
             fn densities(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64> {
                 self.densities(conditions)
+            }
+            fn in_double(&self, conditions: &[mctune_neural::Condition<'_>]) -> Vec<f64> {
+                self.$in_double(conditions)
+            }
+            fn log_likelihood_values(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<f64> {
+                self.log_likelihood_values(requests, precision)
             }
             fn log_densities(
                 &self,
@@ -106,8 +128,9 @@ macro_rules! estimator {
         }
     };
 }
-estimator!(Tede, "tede");
-estimator!(Nfde, "nfde");
+estimator!(Tede, "tede", densities_in_double);
+// Its distribution function is computed in double precision anyway.
+estimator!(Nfde, "nfde", densities);
 
 impl<M: Estimator> Model<M> {
     fn new(model: M) -> Self {
@@ -147,6 +170,10 @@ impl<M: Estimator> BinnedDensity for Model<M> {
     fn densities(&self, conditions: &[Condition]) -> Vec<f64> {
         self.model.densities(&conditions.iter().map(at).collect::<Vec<_>>())
     }
+
+    fn densities_in_double(&self, conditions: &[Condition]) -> Vec<f64> {
+        self.model.in_double(&conditions.iter().map(at).collect::<Vec<_>>())
+    }
 }
 
 impl<M: Estimator> Density for Model<M> {
@@ -160,6 +187,10 @@ impl<M: Estimator> Density for Model<M> {
 
     fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood> {
         self.model.log_likelihoods(&requests.iter().map(asked).collect::<Vec<_>>(), precision)
+    }
+
+    fn log_likelihood_values(&self, requests: &[Request<'_>], precision: Precision) -> Vec<f64> {
+        self.model.log_likelihood_values(&requests.iter().map(asked).collect::<Vec<_>>(), precision)
     }
 
     fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64> {
@@ -189,6 +220,11 @@ mod tests {
             let middles: Vec<f64> = (0..800).map(|bin| 0.41 + 0.02 * f64::from(bin)).collect();
             let window = Some((0.4, 16.4));
             let ask = Request { condition: &condition, values: &middles[100..101], weights: &[2.0], window };
+            for precision in [Precision::Single, Precision::Double] {
+                let (whole, alone) =
+                    (model.log_likelihoods(&[ask], precision), model.log_likelihood_values(&[ask], precision));
+                assert!((whole[0].value - alone[0]).abs() < 1e-9, "{kind}: {} {}", whole[0].value, alone[0]);
+            }
             let found = model.log_likelihoods(&[ask], Precision::Double)[0].value;
             assert!((found - 2.0 * density[100].ln()).abs() < 0.02, "{kind}: {found} {}", density[100].ln());
             let cdf = model.cdf(&condition, &[16.4])[0];

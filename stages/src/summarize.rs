@@ -4,6 +4,7 @@
 //! line per fit and parameter, `groups.csv` with one line per group and parameter. The statistics are in the modules
 //! below, which know no engine.
 
+pub(crate) mod gather;
 mod groups;
 pub mod moments;
 pub mod statistics;
@@ -13,9 +14,9 @@ use mctune_engine::stage::{Arity, Output, ParamError, Slot, Slots, Stage, StageE
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::fit::result::FitResult;
 use crate::{FIT, SUMMARY};
 
+pub(crate) use groups::grouped;
 pub use groups::{GatheredFit, SummarizeError, summarize};
 pub use tables::{fits_csv, groups_csv};
 
@@ -49,34 +50,28 @@ impl Stage for Summarize {
     }
 
     fn check(&self, params: &SummarizeParams) -> Vec<ParamError> {
-        let repeated = |at: &usize| params.by[..*at].contains(&params.by[*at]);
-        (0..params.by.len())
-            .filter(repeated)
-            .map(|at| ParamError::at(format!("by[{at}]"), format!("the axis `{}` is named twice", params.by[at])))
-            .collect()
+        repeated(&params.by)
     }
 
     fn run(&self, params: &SummarizeParams, context: &mut TaskContext<'_>) -> Result<(), StageError> {
-        let mut fits = Vec::new();
-        for input in context.inputs("fits") {
-            context.check_cancelled()?;
-            let bytes = context.read(input)?;
-            let result: FitResult = serde_json::from_slice(&bytes).map_err(|error| {
-                let task = format!("{} of stage `{}` ({})", input.file_name, input.stage, input.coords);
-                StageError::failed(format!("{task} is not the result of a fit: {error}"))
-            })?;
-            fits.push(GatheredFit { stage: input.stage.to_string(), coords: input.coords.clone(), result });
-        }
+        let fits = gather::fits(context)?;
         let summary = summarize(&fits, &params.by).map_err(|error| {
             StageError::with_hint(error.to_string(), "`by` takes axes of the stages whose fits are gathered")
         })?;
         let unwritable =
             |error: &dyn std::fmt::Display| StageError::failed(format!("cannot write the tables: {error}"));
-        let mut json = serde_json::to_vec_pretty(&summary).map_err(|error| unwritable(&error))?;
-        json.push(b'\n');
+        let json = gather::json(&summary)?;
         let fits = fits_csv(&summary).map_err(|error| unwritable(&error))?;
         let groups = groups_csv(&summary).map_err(|error| unwritable(&error))?;
         context.log(&format!("{} valid fits, {} not valid", summary.total.fits, summary.total.invalid));
         context.write_tree("summary", &[("summary.json", &json), ("fits.csv", &fits), ("groups.csv", &groups)])
     }
+}
+
+/// Axes that are named twice.
+pub(crate) fn repeated(by: &[String]) -> Vec<ParamError> {
+    (0..by.len())
+        .filter(|at| by[..*at].contains(&by[*at]))
+        .map(|at| ParamError::at(format!("by[{at}]"), format!("the axis `{}` is named twice", by[at])))
+        .collect()
 }

@@ -83,7 +83,8 @@ fn best_fit_and_errors_agree() {
     let minos = [[-0.015_695_961, 0.017_447_452], [-0.026_662_491, 0.025_810_965], [-0.004_804_461, 0.005_285_151]];
     let correlation = [[1.0, -0.871, 0.9844], [-0.871, 1.0, -0.9341], [0.9844, -0.9341, 1.0]];
     let start = std::time::Instant::now();
-    let found = fit(&*authors_model(), &asimov(), &FitParams::default()).unwrap();
+    let mut stream = mctune_inference::stream((1, 2));
+    let found = fit(&*authors_model(), &asimov(), &FitParams::default(), &mut stream).unwrap().result;
     eprintln!("{:?} {:#?}", start.elapsed(), found);
     assert!(found.valid);
     assert!((found.minimum - 436.092_453_013).abs() < 0.05, "{}", found.minimum);

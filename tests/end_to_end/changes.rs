@@ -2,18 +2,26 @@
 
 use crate::home::Home;
 
-/// Tasks that follow from a new surrogate.
-const AFTER_SURROGATE: [&str; 9] = [
-    "closure_fit[model=tede,Y=10100,fC=0.525,kB=15.45]",
-    "closure_fit[model=tede,Y=10300,fC=0.575,kB=14.55]",
-    "closure_summary",
-    "ensemble_fit[model=tede,exposure=500,replica=0]",
-    "ensemble_fit[model=tede,exposure=500,replica=1]",
-    "ensemble_fit[model=tede,exposure=1000,replica=0]",
-    "ensemble_fit[model=tede,exposure=1000,replica=1]",
-    "ensemble_summary",
-    "published_fit[model=tede]",
-];
+/// Tasks that follow from a new model of this name.
+fn after_surrogate(model: &str) -> Vec<String> {
+    [
+        "calibration".into(),
+        "closure_bias".into(),
+        format!("closure_fit[model={model},Y=10100,fC=0.525,kB=15.45,test_replica=0]"),
+        format!("closure_fit[model={model},Y=10300,fC=0.575,kB=14.55,test_replica=0]"),
+        "closure_summary".into(),
+        format!("ensemble_fit[model={model},exposure=500,replica=0]"),
+        format!("ensemble_fit[model={model},exposure=500,replica=1]"),
+        format!("ensemble_fit[model={model},exposure=1000,replica=0]"),
+        format!("ensemble_fit[model={model},exposure=1000,replica=1]"),
+        "ensemble_scaling".into(),
+        "ensemble_summary".into(),
+        format!("prior_fit[model={model},Y=10200,fC=0.55,kB=15.9]"),
+        format!("published_fit[model={model}]"),
+        format!("published_posterior[model={model}]"),
+    ]
+    .into()
+}
 
 fn sorted(mut labels: Vec<String>) -> Vec<String> {
     labels.sort();
@@ -22,6 +30,19 @@ fn sorted(mut labels: Vec<String>) -> Vec<String> {
 
 fn expected(lists: &[&[&str]]) -> Vec<String> {
     sorted(lists.concat().into_iter().map(str::to_owned).collect())
+}
+
+/// `more`, and what follows from new models.
+fn following(more: &[&str], models: &[&str]) -> Vec<String> {
+    let mut labels: Vec<String> = more.iter().map(|label| (*label).to_owned()).collect();
+    labels.push("report".into());
+    for model in models {
+        labels.push(format!("surrogate[model={model}]"));
+        labels.extend(after_surrogate(model));
+    }
+    labels = sorted(labels);
+    labels.dedup();
+    labels
 }
 
 #[test]
@@ -39,13 +60,14 @@ fn exactly_what_depends_on_a_change_runs() {
     home.edit("coverage: { with: { events: 1000 } }", "coverage: { with: { events: 1100 } }");
     let ran = home.ran(&[]);
     let coverage = ["coverage[Y=10100,fC=0.525,kB=15.45]", "coverage[Y=9900,fC=0.475,kB=17.25]"];
-    assert_eq!(sorted(ran.clone()), expected(&[&coverage, &after_training(&ran)]), "events of a validation stage");
+    assert_eq!(sorted(ran.clone()), after_validation(&coverage, &ran), "events of a validation stage");
     home.edit("coverage: { with: { events: 1100 } }", "coverage: { with: { events: 1000 } }");
     assert_eq!(home.ran(&[]), none, "changed back");
 
-    // One training hyperparameter.
-    let ran = home.ran(&["--set", "stages.surrogate.with.optimizer.learning_rate=0.0015"]);
-    assert_eq!(sorted(ran), expected(&[&["surrogate[model=tede]", "report"], &AFTER_SURROGATE]), "a learning rate");
+    // One training hyperparameter, of one model.
+    home.edit("optimizer: { learning_rate: 0.003 }", "optimizer: { learning_rate: 0.004 }");
+    assert_eq!(sorted(home.ran(&[])), following(&[], &["nfde"]), "a learning rate");
+    home.edit("optimizer: { learning_rate: 0.004 }", "optimizer: { learning_rate: 0.003 }");
     assert_eq!(home.ran(&[]), none, "changed back");
 
     // One more point on the axis of the tests: the other points are untouched.
@@ -53,8 +75,13 @@ fn exactly_what_depends_on_a_change_runs() {
         "{ kB: 14.55, fC: 0.575, Y: 10300 }]",
         "{ kB: 14.55, fC: 0.575, Y: 10300 }, { kB: 15, fC: 0.5, Y: 10000 }]",
     );
-    let point = ["closure[Y=10000,fC=0.5,kB=15]", "closure_fit[model=tede,Y=10000,fC=0.5,kB=15]"];
-    assert_eq!(sorted(home.ran(&[])), expected(&[&point, &["closure_summary", "report"]]), "one more point");
+    let point = [
+        "closure[Y=10000,fC=0.5,kB=15,test_replica=0]",
+        "closure_fit[model=nfde,Y=10000,fC=0.5,kB=15,test_replica=0]",
+        "closure_fit[model=tede,Y=10000,fC=0.5,kB=15,test_replica=0]",
+    ];
+    let gathers = ["closure_bias", "closure_summary", "report"];
+    assert_eq!(sorted(home.ran(&[])), expected(&[&point, &gathers]), "one more point");
     home.edit(", { kB: 15, fC: 0.5, Y: 10000 }]", "]");
     assert_eq!(home.ran(&[]), none, "changed back");
 
@@ -67,12 +94,15 @@ fn exactly_what_depends_on_a_change_runs() {
     assert!(!ran.contains(&"published".to_owned()));
 }
 
-/// What follows from new validation spectra. The training runs, and its model has other facts in it. If early stopping chose
-/// the same epoch, the weights are the same, the fits leave the same bytes, and the wave stops at the summaries.
-fn after_training(ran: &[String]) -> Vec<&'static str> {
+/// What follows from new validation spectra. The trainings run, and the models have other facts in them. Where early
+/// stopping chose the same epoch, the weights are the same, the fits leave the same bytes, and the wave stops at the
+/// summaries.
+fn after_validation(coverage: &[&str], ran: &[String]) -> Vec<String> {
     let cut_off = !ran.iter().any(|label| label == "closure_summary");
-    let fits = AFTER_SURROGATE.into_iter().filter(|label| !(cut_off && label.ends_with("summary")));
-    fits.chain(["surrogate[model=tede]", "report"]).collect()
+    let all = following(coverage, &["tede", "nfde"]);
+    // The calibration compares the models too, not only their fits.
+    let of_fits = ["closure_bias", "closure_summary", "ensemble_scaling", "ensemble_summary"];
+    all.into_iter().filter(|label| !(cut_off && of_fits.contains(&label.as_str()))).collect()
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! End to end: the real binary, the real pipeline, a temporary home.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect has failed")]
 
+mod behaviour;
 mod campaign;
 mod changes;
 mod commands;
 mod diagnosis;
+mod fitting;
 mod home;
 mod inspection;
 mod project;
@@ -12,3 +14,4 @@ mod running;
 mod schema;
 mod signals;
 mod simulate;
+mod store;

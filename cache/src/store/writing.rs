@@ -60,6 +60,16 @@ impl Writer {
 
     /// Puts an object into the current pack; gives pack, offset and the pack's new length.
     pub(super) fn pack(&mut self, layout: &Layout, id: &WriterId, bytes: &[u8]) -> Result<(u32, u64, u64), StoreError> {
+        self.in_pack(layout, id, |pack| pack.append(bytes))
+    }
+
+    /// Writes to the current pack, a new one if the last is full; gives pack, what `write` gives, and the pack's new length.
+    pub(super) fn in_pack<T>(
+        &mut self,
+        layout: &Layout,
+        id: &WriterId,
+        write: impl FnOnce(&mut PackWriter) -> Result<T, StoreError>,
+    ) -> Result<(u32, T, u64), StoreError> {
         if let Some(full) = self.pack.take_if(|pack| pack.is_full()) {
             self.unsynced.files.push(layout.pack(id, full.number));
         }
@@ -67,10 +77,15 @@ impl Writer {
             Some(pack) => pack,
             None => PackWriter::create(layout, id, self.number_for_pack(layout))?,
         };
-        let offset = pack.append(bytes);
+        let written = write(&mut pack);
         let (number, end) = (pack.number, pack.end);
         self.pack = Some(pack);
-        Ok((number, offset?, end))
+        Ok((number, written?, end))
+    }
+
+    /// Appends frames to the journal at once.
+    pub(super) fn note_all(&mut self, frames: &[Frame]) -> Result<(), StoreError> {
+        self.journal.append_all(frames)
     }
 }
 
@@ -159,7 +174,7 @@ impl Store {
     /// If an object is not in the store, the record is too large, the store can only be read, or writing fails.
     pub fn publish(&self, key: &Digest, objects: &[Digest], body: &[u8]) -> Result<(), StoreError> {
         self.writable()?;
-        if let Some(digest) = objects.iter().find(|object| self.contains(object).is_none()) {
+        if let Some(digest) = objects.iter().find(|object| self.holds(object).is_none()) {
             return Err(StoreError::RecordWithoutObject { key: *key, digest: *digest });
         }
         let bytes = (objects.len() * 32 + body.len() + 64) as u64;

@@ -47,6 +47,26 @@ fn what_is_there_is_not_stored_again() {
 }
 
 #[test]
+fn several_objects_are_stored_in_one_turn_as_one_by_one() {
+    let (_folder, store) = store();
+    store.put(b"known").unwrap();
+    let big = large(7);
+    let contents: [&[u8]; 6] = [b"one", b"", b"known", &big, b"one", b"two"];
+    let digests = store.put_all(&contents).unwrap();
+    assert_eq!(digests, contents.map(Digest::of));
+    assert_eq!(store.put_all(&contents).unwrap(), digests);
+    assert_eq!(store.put_all(&[]).unwrap(), []);
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.objects, stats.loose_objects, stats.dead_bytes), (5, 1, 0));
+    store.publish(&Digest::of(b"key"), &digests, b"{}").unwrap();
+    let store = reopen(store);
+    for (digest, bytes) in digests.iter().zip(contents) {
+        assert_eq!(store.read(digest).unwrap(), bytes);
+    }
+    assert_eq!(store.record(&Digest::of(b"key")).unwrap().objects, digests);
+}
+
+#[test]
 fn files_go_in_and_out() {
     let (folder, store) = store();
     for content in [b"abc".to_vec(), Vec::new(), large(3)] {

@@ -52,6 +52,7 @@ pub(crate) fn check(draft: &Draft, axes: &Axes, base: &Path, report: &mut Report
         let problems = match prepare(&**kind, template, &schema, &bindings, &place) {
             Ok(found) => {
                 let mut problems = files.check(&found.files, &place);
+                files.check_mentions(&kind.mentions(&found), &place);
                 match &outputs {
                     Some(known) if same_artifacts(known, &found.outputs) => {}
                     Some(known) => problems.push(differing(draft, known, &found.outputs)),

@@ -127,7 +127,8 @@ struct KeyLine<'a> {
     key: Digest,
 }
 
-fn read_keys(folder: &Path) -> std::io::Result<HashMap<Box<str>, Digest>> {
+/// Keys of a run's tasks by label, from its task list.
+pub(crate) fn read_keys(folder: &Path) -> std::io::Result<HashMap<Box<str>, Digest>> {
     let mut file = BufReader::with_capacity(1 << 16, std::fs::File::open(folder.join("tasks.jsonl"))?);
     let mut keys = HashMap::new();
     let mut line = Vec::new();

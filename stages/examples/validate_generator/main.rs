@@ -1,10 +1,11 @@
 //! Compares the generator with the published densities of NeuroMCT at all twelve points:
 //! `cargo run -p mctune-stages --example validate_generator [million decays per spectrum [folder for figures]]`.
 //!
-//! Prints tables in Markdown: distances, peaks, widths, slopes, each with its bound. Ends with status 1 when a comparison
-//! lies outside its bound.
+//! Prints tables in Markdown: distances, peaks, widths, slopes, effect of the approximation, each with its bound. Ends
+//! with status 1 when a comparison lies outside its bound.
 #![expect(clippy::print_stdout, reason = "an example reports to its user")]
 
+mod approximation;
 mod figures;
 
 use std::collections::BTreeMap;
@@ -91,6 +92,8 @@ fn main() -> Result<ExitCode> {
         println!("| {} | {} |", label(point), cells.join(" | "));
     }
     failed += slopes(&generator, events)?;
+    let corners = [CENTRE, Point { kb: 6.0, ..CENTRE }, Point { kb: 24.0, ..CENTRE }];
+    failed += approximation::print(&generator, &corners, 4 * events)?;
     println!("\n{failed} comparisons outside their bounds (marked with !)");
     if let Some(folder) = std::env::args().nth(2) {
         overlays(Path::new(&folder), &rows[0].1, &reference)?;

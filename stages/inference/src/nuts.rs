@@ -57,6 +57,10 @@ pub struct Nuts {
 /// Share of divergent trajectories that is tolerated.
 const DIVERGENT: f64 = 1e-3;
 
+/// Mean acceptance for which the step size is tuned. At the usual 0.8, steps in three dimensions are nearly as long as a
+/// leapfrog integration of the narrowest direction stands, and where that is a little narrower trajectories break down.
+const ACCEPTANCE: f64 = 0.9;
+
 /// Standard deviations by which the chains' starts are spread out.
 const SPREAD: f64 = 2.0;
 
@@ -108,12 +112,13 @@ fn sample(
     stream: &mut Stream,
     draws: &mut Draws,
 ) -> Result<Counts, Box<dyn std::error::Error>> {
-    let options = DiagNutsSettings {
+    let mut options = DiagNutsSettings {
         num_tune: settings.tune as u64,
         num_draws: settings.draws as u64,
         num_chains: 1,
         ..DiagNutsSettings::default()
     };
+    options.adapt_options.step_size_settings.target_accept = ACCEPTANCE;
     let mut sampler = options.new_chain(chain as u64, CpuMath::new(target.clone()), stream)?;
     sampler.set_position(&target.start(stream)?)?;
     let mut counts = Counts::default();

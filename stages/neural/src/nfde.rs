@@ -203,6 +203,19 @@ impl Nfde {
         requests.chunks(CHUNK).flat_map(evaluate).collect()
     }
 
+    /// The values of [`Self::log_likelihoods`] alone, at a third of the cost.
+    ///
+    /// # Shapes
+    /// One number for each request.
+    #[must_use]
+    pub fn log_likelihood_values(&self, requests: &[Request<'_>], precision: Precision) -> Vec<f64> {
+        let evaluate = |chunk| match precision {
+            Precision::Single => likelihood::values::<f32>(self, chunk),
+            Precision::Double => likelihood::values::<f64>(self, chunk),
+        };
+        requests.chunks(CHUNK).flat_map(evaluate).collect()
+    }
+
     /// (w, u, b) of all flows under one condition.
     fn flows<T: Weights>(&self, condition: Condition<'_>) -> Flows<T> {
         self.all_flows(&self.batch(&[condition])).swap_remove(0)

@@ -24,7 +24,11 @@
 
 mod derivatives;
 
-use crate::density::{BinnedDensity, Condition};
+use mctune_inference::Slope;
+
+use super::shape::{Shape, SourceEntries};
+use crate::density::{BinnedDensity, Condition, Density, LogLikelihood, Precision, Request};
+use crate::sample::Bins;
 
 /// Smallest expectation, in entries, that enters a logarithm: -2 ln of it (55) is what one entry costs where the model
 /// says that none can be. Small enough to leave any density alone that a fit could accept (a Gaussian peak of 10 000
@@ -106,13 +110,34 @@ pub enum LikelihoodError {
         /// What the model gave.
         value: f64,
     },
+    /// A sum of log densities of single values is no number.
+    #[error("the model gives ln p = {value} for the entries of `{source_name}` together, at ({point})")]
+    UnusableSum {
+        /// Name of the source.
+        source_name: String,
+        /// Parameters, written out.
+        point: String,
+        /// What the model gave.
+        value: f64,
+    },
+    /// The model says that a source has nothing in its window.
+    #[error("the model expects the share {share} of the entries of `{source_name}` in its window")]
+    NoEfficiency {
+        /// Name of the source.
+        source_name: String,
+        /// The share.
+        share: f64,
+    },
 }
 
 /// -2 ln lambda of a data set as a function of the detector's parameters.
 pub struct BinnedPoisson<'a> {
     model: &'a dyn BinnedDensity,
     sources: Vec<Source>,
-    width: f64,
+    bins: Bins,
+    precision: Precision,
+    /// The model again, if it has gradients of densities that are constant in each bin.
+    gradients: Option<&'a dyn Density>,
 }
 
 struct Source {
@@ -156,7 +181,26 @@ impl<'a> BinnedPoisson<'a> {
                 Ok(Source { data, index, entries })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { model, sources, width: bins.width })
+        Ok(Self { model, sources, bins, precision: Precision::Single, gradients: None })
+    }
+
+    /// The same, evaluated in another precision.
+    #[must_use]
+    pub fn in_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The same with the gradients of `model`, which must be the model of the likelihood, where its densities are constant in
+    /// each bin.
+    #[must_use]
+    pub fn with_gradients(self, model: &'a dyn Density) -> Self {
+        Self { gradients: model.constant_in_bins().then_some(model), ..self }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &'a dyn BinnedDensity {
+        self.model
     }
 
     /// Data, source by source.
@@ -185,19 +229,21 @@ impl<'a> BinnedPoisson<'a> {
                 self.sources.iter().map(|source| Condition { point: point.clone(), source: source.index })
             })
             .collect();
-        let mut densities = self.model.densities(&conditions);
-        let bins = self.model.bins().count;
-        for (row, density) in densities.chunks_exact_mut(bins).enumerate() {
+        let mut densities = match self.precision {
+            Precision::Single => self.model.densities(&conditions),
+            Precision::Double => self.model.densities_in_double(&conditions),
+        };
+        for (row, density) in densities.chunks_exact_mut(self.bins.count).enumerate() {
             let (point, source) = (row / self.sources.len(), &self.sources[row % self.sources.len()]);
             if let Some(bin) = density.iter().position(|value| !(value.is_finite() && *value >= 0.0)) {
                 return Err(self.unusable(source, bin, &points[point], density[bin]));
             }
-            let integral = density.iter().sum::<f64>() * self.width;
+            let integral = density.iter().sum::<f64>() * self.bins.width;
             if (integral - 1.0).abs() > NORMALISATION_TOLERANCE {
                 let (source_name, point) = (source.data.source.clone(), self.written(&points[point]));
                 return Err(LikelihoodError::NotNormalised { source_name, point, integral });
             }
-            let entries_per_density = source.entries * self.width / integral;
+            let entries_per_density = source.entries * self.bins.width / integral;
             density.iter_mut().for_each(|value| *value *= entries_per_density);
             visit(point, source, density);
         }
@@ -209,9 +255,60 @@ impl<'a> BinnedPoisson<'a> {
         LikelihoodError::UnusableDensity { source_name, bin, point, value }
     }
 
-    fn written(&self, point: &[f64]) -> String {
+    pub(super) fn written(&self, point: &[f64]) -> String {
         let parameters = self.model.parameters().iter().zip(point);
         parameters.map(|(parameter, value)| format!("{}={value}", parameter.name)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Shape for BinnedPoisson<'_> {
+    fn sources(&self) -> Vec<SourceEntries> {
+        let facts = |source: &Source| SourceEntries {
+            name: source.data.source.clone(),
+            index: source.index,
+            entries: source.entries,
+            outside: source.data.outside,
+        };
+        self.sources.iter().map(facts).collect()
+    }
+
+    /// ln L of the saturated model: sum d ln d - d.
+    fn offset(&self) -> f64 {
+        let counts = self.sources.iter().flat_map(|source| &source.data.counts);
+        counts.filter(|count| **count > 0.0).map(|count| count * count.ln() - count).sum()
+    }
+
+    fn slopes(&self, points: &[Vec<f64>]) -> Result<Option<Vec<Slope>>, LikelihoodError> {
+        let Some(model) = self.gradients else { return Ok(None) };
+        let occupied: Vec<(Vec<f64>, Vec<f64>)> = self
+            .sources
+            .iter()
+            .map(|source| {
+                let counts = source.data.counts.iter().enumerate().filter(|(_, count)| **count > 0.0);
+                counts.map(|(bin, count)| (self.bins.centre(bin), *count)).unzip()
+            })
+            .collect();
+        let condition = |point: &Vec<f64>, source: &Source| Condition { point: point.clone(), source: source.index };
+        let conditions: Vec<Condition> =
+            points.iter().flat_map(|point| self.sources.iter().map(|source| condition(point, source))).collect();
+        let requests: Vec<Request<'_>> = conditions
+            .iter()
+            .zip(occupied.iter().cycle())
+            .map(|(condition, (values, weights))| Request { condition, values, weights, window: None })
+            .collect();
+        // sum d ln mu - mu with mu = N p w.
+        let constant = |n: f64| n * (n * self.bins.width).ln() - n;
+        let constant: f64 = self.sources.iter().map(|source| constant(source.entries)).sum();
+        let answers = model.log_likelihoods(&requests, self.precision);
+        let sum = |(point, answers): (&Vec<f64>, &[LogLikelihood])| {
+            let mut slope = Slope { value: constant, gradient: vec![0.0; point.len()] };
+            for answer in answers {
+                slope.value += answer.value;
+                slope.gradient.iter_mut().zip(&answer.gradient).for_each(|(sum, part)| *sum += part);
+            }
+            slope
+        };
+        Ok(Some(points.iter().zip(answers.chunks_exact(self.sources.len())).map(sum).collect()))
     }
 }
 

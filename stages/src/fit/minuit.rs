@@ -252,13 +252,17 @@ fn migrad(function: &UnitBox<'_>, start: &[f64], settings: Settings) -> Result<V
 fn other_starts(function: &UnitBox<'_>) -> Result<Vec<Vec<f64>>, LikelihoodError> {
     const LEVELS: [f64; 3] = [1.0 / 6.0, 0.5, 5.0 / 6.0];
     const ATTEMPTS: usize = 3;
+    /// Parameters that are varied; normalisations come after those of the detector, and their middle is a good start.
+    const VARIED: usize = 4;
     let mut grid = vec![Vec::new()];
-    for _ in function.parameters() {
+    let start = function.start();
+    for _ in start.iter().take(VARIED) {
         grid = grid
             .iter()
             .flat_map(|point: &Vec<f64>| LEVELS.map(|level| point.iter().copied().chain([level]).collect()))
             .collect();
     }
+    grid.iter_mut().for_each(|point| point.extend(start.iter().skip(VARIED)));
     let values = function.values(&grid)?;
     let mut order: Vec<usize> = (0..grid.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));

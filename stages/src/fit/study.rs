@@ -2,13 +2,32 @@
 
 use std::collections::BTreeMap;
 
+use mctune_inference::{Draws, EvaluationError, Likelihood, Posterior, PriorError, Stream, statistics};
+
+use super::data::{chosen, counts};
+use super::diagnosis::LEVELS;
+use super::full::Full;
 use super::goodness::{chi_square_probability, merged};
-use super::likelihood::{BinnedPoisson, LikelihoodError, SourceCounts};
+use super::likelihood::{BinnedPoisson, LikelihoodError, deviance};
 use super::minuit::{Minimum, Parameter, Settings, minimise};
-use super::result::{FitResult, FittedParameter, SourceAgreement};
-use super::{FitParams, Method};
-use crate::density::BinnedDensity;
+use super::objective::Objective;
+use super::params::{FitParams, Form, Method, Norms, Prior};
+use super::result::{FitResult, FittedParameter, SourceAgreement, SourceFit};
+use super::sampling::{Sampled, sample, thinned};
+use super::shape::{Shape, SourceEntries};
+use super::toys;
+use super::unbinned::Unbinned;
+use crate::density::Density;
+use crate::posterior::PosteriorFile;
 use crate::sample::{Sample, Spectrum};
+
+/// What the names of normalisations begin with.
+pub(super) const NORM: &str = "norm_";
+
+/// Range of a free normalisation.
+///
+/// Source: arXiv:2507.23297.
+const NORM_LIMITS: (f64, f64) = (0.8, 1.2);
 
 /// A fit that cannot be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -35,10 +54,10 @@ pub enum StudyError {
         /// Name of the source.
         source_name: String,
     },
-    /// `start` or `limits` name something that the model does not have.
+    /// `start`, `limits` or `priors` name something that the model does not have.
     #[error("`{setting}` names `{name}`, which is no parameter of the model; it has {}", known.join(", "))]
     UnknownParameter {
-        /// `start` or `limits`.
+        /// `start`, `limits` or `priors`.
         setting: &'static str,
         /// The name given.
         name: String,
@@ -48,7 +67,7 @@ pub enum StudyError {
     /// Limits or start leave the range in which the model was trained.
     #[error("`{setting}` of {name} leaves the range [{low}, {high}] in which it may move")]
     OutsideRange {
-        /// `start` or `limits`.
+        /// `start`, `limits` or `priors`.
         setting: &'static str,
         /// Name of the parameter.
         name: String,
@@ -57,9 +76,27 @@ pub enum StudyError {
         /// Highest allowed value.
         high: f64,
     },
+    /// A prior is no density within the limits.
+    #[error(transparent)]
+    Prior(#[from] PriorError),
     /// The likelihood cannot be evaluated.
     #[error(transparent)]
     Likelihood(#[from] LikelihoodError),
+    /// A sampler cannot go on.
+    #[error("{message}")]
+    Sampling {
+        /// What it met.
+        message: String,
+    },
+}
+
+impl From<EvaluationError> for StudyError {
+    fn from(error: EvaluationError) -> Self {
+        match error.inner::<LikelihoodError>() {
+            Some(likelihood) => Self::Likelihood(likelihood.clone()),
+            None => Self::Sampling { message: error.to_string() },
+        }
+    }
 }
 
 impl StudyError {
@@ -71,77 +108,131 @@ impl StudyError {
                 Some("check the unit of the data (NPE, not MeV or kNPE), or leave the source out with `sources`")
             }
             Self::OutsideRange { .. } => Some("a model says nothing beyond the grid it was trained on"),
+            Self::Likelihood(LikelihoodError::NoEfficiency { .. }) => {
+                Some("only a model that was trained beyond its window knows efficiencies")
+            }
             _ => None,
         }
     }
 }
 
-/// Fits `sample` with the densities of `model`.
+/// A fit with the draws it leaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// Everything in numbers.
+    pub result: FitResult,
+    /// Draws of the posterior, for methods that make them.
+    pub posterior: Option<PosteriorFile>,
+}
+
+/// Fits `sample` with the densities of `model`; `stream` is the random stream of its samplers.
 ///
 /// # Errors
 /// [`StudyError`] if model, data and parameters do not go together. A fit that does not converge is a result.
-pub fn fit(model: &dyn BinnedDensity, sample: &Sample, params: &FitParams) -> Result<FitResult, StudyError> {
-    let data = chosen(model, sample, params.sources.as_deref())?
-        .into_iter()
-        .map(|spectrum| counts(model, spectrum))
-        .collect::<Result<Vec<_>, _>>()?;
-    let likelihood = BinnedPoisson::new(model, data)?;
-    let parameters = parameters(model, params)?;
-    let minimum = match params.method {
-        Method::Minuit => {
-            minimise(&likelihood, &parameters, Settings { tolerance: params.tolerance, minos: params.minos })?
+pub fn fit(
+    model: &dyn Density,
+    sample: &Sample,
+    params: &FitParams,
+    stream: &mut Stream,
+) -> Result<Fitted, StudyError> {
+    let spectra = chosen(model, sample, params.sources.as_deref())?;
+    let found = combined(model, &spectra, params, &sample.truth, stream)?;
+    let Fitted { mut result, posterior } = found;
+    if params.per_source {
+        for spectrum in &spectra {
+            let alone = FitParams { method: Method::Minuit, minos: false, toys: 0, ..params.clone() };
+            let single = combined(model, &[spectrum], &alone, &sample.truth, stream)?.result;
+            let (valid, problem, parameters) = (single.valid, single.problem, single.parameters);
+            result.single.insert(spectrum.source.clone(), SourceFit { valid, problem, parameters });
+            result.calls += single.calls;
+        }
+    }
+    Ok(Fitted { result, posterior })
+}
+
+fn combined(
+    model: &dyn Density,
+    spectra: &[&Spectrum],
+    params: &FitParams,
+    truth: &BTreeMap<String, f64>,
+    stream: &mut Stream,
+) -> Result<Fitted, StudyError> {
+    let form = params.likelihood.unwrap_or(if model.constant_in_bins() { Form::Binned } else { Form::Unbinned });
+    let data = spectra.iter().map(|spectrum| counts(model, spectrum)).collect();
+    let binned = BinnedPoisson::new(model, data)?.in_precision(params.precision.into()).with_gradients(model);
+    let unbinned = match form {
+        Form::Binned => None,
+        Form::Unbinned => Some(Unbinned::new(model, spectra, params.window, params.precision.into())?),
+    };
+    let shape: &dyn Shape = match &unbinned {
+        Some(unbinned) => unbinned,
+        None => &binned,
+    };
+    let bounds = bounds(model, shape, params)?;
+    let mut full = Full::new(shape, model.parameters().len());
+    if params.norms == Norms::Free {
+        full = full.with_free_norms();
+    }
+    if params.use_efficiency {
+        full = full.with_efficiency(model);
+    }
+    let gaussian = |bound: &Parameter| match params.priors.get(&bound.name) {
+        Some(Prior::Gaussian { mean, sigma }) => Some((*mean, *sigma)),
+        _ => None,
+    };
+    full = full.with_constraints(bounds.iter().map(gaussian).collect());
+    let settings = Settings { tolerance: params.tolerance, minos: params.minos && params.method == Method::Minuit };
+    let minimum = minimise(&full, &bounds, settings)?;
+    let sampled = match params.method {
+        Method::Minuit => None,
+        _ => {
+            let posterior = Posterior::new(&full, priors(&bounds, params))?;
+            let sampled = sample(&posterior, &minimum, params, stream)?;
+            Some((sampled, posterior.calls()))
         }
     };
-    Ok(result(&likelihood, &parameters, minimum, &sample.truth)?)
+    let best = best_point(&full, &minimum, sampled.as_ref().map(|(sampled, _)| &sampled.draws))?;
+    let mut result = described(&binned, &full, &bounds, &minimum, &best, truth)?;
+    result.likelihood = if form == Form::Binned { "binned" } else { "unbinned" }.into();
+    result.norms = match params.norms {
+        Norms::Profiled => "profiled",
+        Norms::Free => "free",
+        Norms::Fixed => "fixed",
+    }
+    .into();
+    if params.toys > 0 {
+        result.toys = toys::goodness(&binned, &best[..model.parameters().len()], params.toys, stream)?;
+    }
+    let Some((sampled, calls)) = sampled else { return Ok(Fitted { result, posterior: None }) };
+    result.calls += calls;
+    let posterior = by_draws(&mut result, sampled, params, truth);
+    Ok(Fitted { result, posterior })
 }
 
-/// The spectra to fit, in the model's order of sources, or in the order asked for.
-fn chosen<'a>(
-    model: &dyn BinnedDensity,
-    sample: &'a Sample,
-    wanted: Option<&[String]>,
-) -> Result<Vec<&'a Spectrum>, StudyError> {
-    let known = || sample.spectra.iter().map(|spectrum| spectrum.source.clone()).collect::<Vec<_>>();
-    if let Some(wanted) = wanted {
-        let find = |source: &String| {
-            let missing = || StudyError::NoSuchSource { source_name: source.clone(), known: known() };
-            sample.spectrum(source).ok_or_else(missing)
-        };
-        return wanted.iter().map(find).collect();
+/// Limits of the model's parameters inside the trained range, of normalisations where the study has them, and where each
+/// starts.
+fn bounds(model: &dyn Density, shape: &dyn Shape, params: &FitParams) -> Result<Vec<Parameter>, StudyError> {
+    let mut ranges: Vec<(String, (f64, f64), (f64, f64))> =
+        model.parameters().iter().map(|p| (p.name.clone(), (p.low, p.high), (p.low, p.high))).collect();
+    if params.norms == Norms::Free {
+        let norm = |source: SourceEntries| (format!("{NORM}{}", source.name), NORM_LIMITS, (0.0, f64::INFINITY));
+        ranges.extend(shape.sources().into_iter().map(norm));
     }
-    let shared: Vec<_> = model.sources().iter().filter_map(|source| sample.spectrum(source)).collect();
-    if shared.is_empty() {
-        return Err(StudyError::NothingShared { model: model.sources().to_vec(), data: known() });
-    }
-    Ok(shared)
-}
-
-fn counts(model: &dyn BinnedDensity, spectrum: &Spectrum) -> Result<SourceCounts, StudyError> {
-    let source = spectrum.source.clone();
-    let histogram = spectrum.histogram(&model.bins());
-    let (total, inside) = (spectrum.total(), histogram.iter().sum::<u64>());
-    if total == 0 {
-        return Err(StudyError::EmptySource { source_name: source });
-    }
-    let counts = histogram.iter().map(|count| *count as f64).collect();
-    Ok(SourceCounts { source, counts, outside: total - inside })
-}
-
-/// The model's parameters with limits inside the trained range, and where each starts.
-fn parameters(model: &dyn BinnedDensity, params: &FitParams) -> Result<Vec<Parameter>, StudyError> {
-    let known: Vec<String> = model.parameters().iter().map(|parameter| parameter.name.clone()).collect();
-    let named =
-        params.start.keys().map(|name| ("start", name)).chain(params.limits.keys().map(|name| ("limits", name)));
-    for (setting, name) in named {
-        if !known.contains(name) {
+    let named = [
+        ("start", params.start.keys().collect::<Vec<_>>()),
+        ("limits", params.limits.keys().collect()),
+        ("priors", params.priors.keys().collect()),
+    ];
+    for (setting, names) in named {
+        if let Some(name) = names.into_iter().find(|name| ranges.iter().all(|(known, ..)| known != *name)) {
+            let known = ranges.into_iter().map(|(known, ..)| known).collect();
             return Err(StudyError::UnknownParameter { setting, name: name.clone(), known });
         }
     }
-    let bounded = |trained: &crate::density::ParameterRange| {
-        let name = trained.name.clone();
-        let (low, high) = params.limits.get(&name).copied().unwrap_or((trained.low, trained.high));
-        if low < trained.low || high > trained.high {
-            return Err(StudyError::OutsideRange { setting: "limits", name, low: trained.low, high: trained.high });
+    let bounded = |(name, usual, (lowest, highest)): (String, (f64, f64), (f64, f64))| {
+        let (low, high) = params.limits.get(&name).copied().unwrap_or(usual);
+        if low < lowest || high > highest {
+            return Err(StudyError::OutsideRange { setting: "limits", name, low: lowest, high: highest });
         }
         let start = params.start.get(&name).copied().unwrap_or(0.5 * (low + high));
         if !(low..=high).contains(&start) {
@@ -149,56 +240,120 @@ fn parameters(model: &dyn BinnedDensity, params: &FitParams) -> Result<Vec<Param
         }
         Ok(Parameter { name, low, high, start })
     };
-    model.parameters().iter().map(bounded).collect()
+    ranges.into_iter().map(bounded).collect()
 }
 
-fn result(
-    likelihood: &BinnedPoisson<'_>,
-    parameters: &[Parameter],
-    minimum: Minimum,
+fn priors(bounds: &[Parameter], params: &FitParams) -> Vec<mctune_inference::Parameter> {
+    let parameter = |bound: &Parameter| mctune_inference::Parameter {
+        name: bound.name.clone(),
+        low: bound.low,
+        high: bound.high,
+        prior: params.priors.get(&bound.name).copied().map_or_else(Default::default, Into::into),
+    };
+    bounds.iter().map(parameter).collect()
+}
+
+/// The minimum; where that is no good one, the most likely draw if it is better.
+fn best_point(full: &Full<'_>, minimum: &Minimum, draws: Option<&Draws>) -> Result<Vec<f64>, StudyError> {
+    let Some(draws) = draws.filter(|_| minimum.problem.is_some()) else { return Ok(minimum.values.clone()) };
+    let best = (0..draws.len()).max_by(|a, b| draws.log_likelihood[*a].total_cmp(&draws.log_likelihood[*b]));
+    let Some(best) = best else { return Ok(minimum.values.clone()) };
+    let value = Objective::values(full, std::slice::from_ref(&draws.points[best]))?[0];
+    Ok(if value < minimum.function { draws.points[best].clone() } else { minimum.values.clone() })
+}
+
+fn described(
+    binned: &BinnedPoisson<'_>,
+    full: &Full<'_>,
+    bounds: &[Parameter],
+    minimum: &Minimum,
+    best: &[f64],
     truth: &BTreeMap<String, f64>,
-) -> Result<FitResult, LikelihoodError> {
+) -> Result<FitResult, StudyError> {
+    let detector = full.detector();
     let mut by_source = BTreeMap::new();
-    for (data, expected) in likelihood.data().zip(likelihood.expectations(&minimum.values)?) {
+    let mut single_bins = 0.0;
+    for (data, expected) in binned.data().zip(binned.expectations(&best[..detector])?) {
         let found = merged(&data.counts, &expected);
+        single_bins += deviance(&data.counts, &expected);
         let entries = data.counts.iter().sum::<f64>() as u64;
         let agreement = SourceAgreement { entries, outside: data.outside, deviance: found.deviance, bins: found.bins };
         by_source.insert(data.source.clone(), agreement);
     }
     let deviance: f64 = by_source.values().map(|source| source.deviance).sum();
     let bins: u64 = by_source.values().map(|source| source.bins).sum();
-    let fitted = (parameters.len() + by_source.len()) as u64;
+    let fitted = (detector + by_source.len()) as u64;
     let degrees_of_freedom = bins.saturating_sub(fitted);
-    let describe = |(i, parameter): (usize, &Parameter)| {
+    let describe = |(i, bound): (usize, &Parameter)| {
         let value = minimum.values[i];
         let error = minimum.covariance.as_ref().map(|covariance| covariance[i][i].sqrt());
-        let truth = truth.get(&parameter.name).copied();
+        let truth = truth.get(&bound.name).copied();
         FittedParameter {
-            name: parameter.name.clone(),
+            name: bound.name.clone(),
             value,
             error,
             minos: minimum.minos[i],
-            limits: (parameter.low, parameter.high),
+            interval: minimum.minos[i].map(|(lower, upper)| (value + lower, value + upper)),
+            limits: (bound.low, bound.high),
             at_limit: minimum.at_limit[i],
             truth,
             pull: truth.zip(error).map(|(truth, error)| (value - truth) / error),
+            ..FittedParameter::default()
         }
     };
+    let log_likelihood = Likelihood::values(full, &[best.to_vec()])?[0];
     Ok(FitResult {
         method: "minuit".into(),
-        sources: likelihood.data().map(|data| data.source.clone()).collect(),
+        sources: binned.data().map(|data| data.source.clone()).collect(),
         valid: minimum.problem.is_none(),
         problem: minimum.problem.clone(),
-        parameters: parameters.iter().enumerate().map(describe).collect(),
-        minimum: minimum.function,
+        parameters: bounds.iter().enumerate().map(describe).collect(),
+        correlations: minimum.covariance.as_deref().map(statistics::correlations),
+        covariance: minimum.covariance.clone(),
+        log_likelihood: log_likelihood.is_finite().then_some(log_likelihood),
+        minimum: single_bins,
         deviance,
         degrees_of_freedom,
         probability: chi_square_probability(deviance, degrees_of_freedom),
         entries: by_source.iter().map(|(source, agreement)| (source.clone(), agreement.entries)).collect(),
         by_source,
         calls: minimum.calls,
-        covariance: minimum.covariance,
+        ..FitResult::default()
     })
+}
+
+/// Puts what the draws say in the place of what the minimum says; gives the draws that are to be kept.
+fn by_draws(
+    result: &mut FitResult,
+    sampled: Sampled,
+    params: &FitParams,
+    truth: &BTreeMap<String, f64>,
+) -> Option<PosteriorFile> {
+    let Sampled { draws, mut summary, problem } = sampled;
+    result.method = params.method.name().into();
+    result.valid = problem.is_none();
+    result.problem = problem.as_ref().map(ToString::to_string);
+    for (index, parameter) in result.parameters.iter_mut().enumerate() {
+        let (value, error) = (summary.mean[index], summary.sd[index]);
+        parameter.value = value;
+        parameter.error = Some(error).filter(|error| *error > 0.0);
+        (parameter.minos, parameter.at_limit) = (None, false);
+        parameter.interval = summary.interval(index, LEVELS[3], LEVELS[5]);
+        parameter.interval95 = summary.interval(index, 0.025, 0.975);
+        parameter.pull = parameter.truth.zip(parameter.error).map(|(truth, error)| (value - truth) / error);
+        parameter.rank = parameter.truth.map(|truth| {
+            let below = draws.points.iter().zip(&draws.weights).filter(|(point, _)| point[index] < truth);
+            below.map(|(_, weight)| weight).sum::<f64>().clamp(0.0, 1.0)
+        });
+    }
+    result.covariance = Some(summary.covariance.clone());
+    result.correlations = Some(summary.correlations.clone());
+    let kept = params.leaves_draws().then(|| thinned(&draws, params.keep as usize));
+    summary.rows = kept.as_ref().map_or(0, |kept| kept.len() as u64);
+    let names = summary.parameters.clone();
+    let file = kept.map(|kept| PosteriorFile::new(&summary.sampler, names, truth.clone(), kept));
+    result.posterior = Some(summary);
+    file
 }
 
 impl FitResult {
@@ -219,122 +374,4 @@ impl FitResult {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fit::toy::Peaks;
-    use crate::sample::Entries;
-
-    /// Cells at the middle of the bins, as many as the toy has entries there.
-    fn sample(model: &Peaks, truth: &[f64; 3], entries: usize, seed: u64) -> Sample {
-        let bins = model.bins();
-        let spectrum = |data: SourceCounts| {
-            let cell = |bin: usize| (bins.centre(bin) * 1000.0) as u32;
-            let cells = data.counts.iter().enumerate().filter(|(_, d)| **d > 0.0);
-            let cells = cells.map(|(bin, d)| (cell(bin), *d as u32)).collect();
-            Spectrum { source: data.source, events: entries as u64, entries: Entries::Cells(cells) }
-        };
-        Sample {
-            spectra: model.toy(truth, entries, seed).into_iter().map(spectrum).collect(),
-            truth: ["k", "c", "y"].map(String::from).into_iter().zip(*truth).collect(),
-        }
-    }
-
-    const TRUTH: [f64; 3] = [15.45, 0.525, 10_100.0];
-
-    #[test]
-    fn a_good_fit_in_full() {
-        let model = Peaks::new();
-        let mut data = sample(&model, &TRUTH, 5000, 11);
-        data.spectra[0].entries = match data.spectra[0].entries.clone() {
-            Entries::Cells(mut cells) => {
-                cells.insert(0, (17, 4));
-                Entries::Cells(cells)
-            }
-            values => values,
-        };
-        let found = fit(&model, &data, &FitParams::default()).unwrap();
-        assert!(found.valid, "{:?}", found.problem);
-        assert_eq!(found.sources, model.sources());
-        assert_eq!((found.by_source["s1"].entries, found.by_source["s1"].outside), (5000, 4));
-        assert_eq!(found.entries.values().sum::<u64>(), 25_000);
-        let bins: u64 = found.by_source.values().map(|source| source.bins).sum();
-        assert_eq!(found.degrees_of_freedom, bins - 8);
-        assert!((0.001..0.999).contains(&found.probability.unwrap()), "{:?}", found.probability);
-        for (parameter, truth) in found.parameters.iter().zip(TRUTH) {
-            assert_eq!(parameter.truth, Some(truth));
-            assert!(parameter.pull.unwrap().abs() < 4.0);
-            assert!(parameter.minos.is_some() && !parameter.at_limit);
-        }
-        let json = serde_json::to_string(&found).unwrap();
-        assert_eq!(serde_json::from_str::<FitResult>(&json).unwrap(), found);
-        assert!(found.line().starts_with("k = "), "{}", found.line());
-    }
-
-    #[test]
-    fn the_same_input_gives_the_same_bytes() {
-        let model = Peaks::new();
-        let data = sample(&model, &TRUTH, 1000, 1);
-        let json = || serde_json::to_string(&fit(&model, &data, &FitParams::default()).unwrap()).unwrap();
-        assert_eq!(json(), json());
-    }
-
-    #[test]
-    fn a_subset_of_the_sources_and_narrower_limits() {
-        let model = Peaks::new();
-        let data = sample(&model, &TRUTH, 20_000, 2);
-        let params = FitParams {
-            sources: Some(vec!["s5".into(), "s1".into(), "s2".into()]),
-            limits: BTreeMap::from([("y".into(), (9500.0, 10_050.0))]),
-            minos: false,
-            ..FitParams::default()
-        };
-        let found = fit(&model, &data, &params).unwrap();
-        assert_eq!(found.sources, ["s5", "s1", "s2"]);
-        assert_eq!(found.parameters[2].limits, (9500.0, 10_050.0));
-        assert!((9500.0..=10_050.0).contains(&found.parameters[2].value));
-        assert!(found.parameters.iter().all(|parameter| parameter.minos.is_none()));
-    }
-
-    #[test]
-    fn what_does_not_go_together_is_said() {
-        let model = Peaks::new();
-        let data = sample(&model, &TRUTH, 100, 3);
-        let error = |data: &Sample, params: FitParams| fit(&model, data, &params).unwrap_err().to_string();
-        let with_sources = |sources: &[&str]| FitParams {
-            sources: Some(sources.iter().map(|source| (*source).to_owned()).collect()),
-            ..FitParams::default()
-        };
-        assert_eq!(
-            error(&data, with_sources(&["Cs137"])),
-            "the data have no source `Cs137`; they have s1, s2, s3, s4, s5"
-        );
-        let mut other = data.clone();
-        other.spectra[0].source = "Am241".into();
-        assert_eq!(
-            error(&other, with_sources(&["Am241"])),
-            "the model does not know the source `Am241`; it knows s1, s2, s3, s4, s5"
-        );
-        other.spectra.truncate(1);
-        assert_eq!(
-            error(&other, FitParams::default()),
-            "model and data share no source: the model knows s1, s2, s3, s4, s5; the data have Am241"
-        );
-        let mut empty = data.clone();
-        empty.spectra[1].entries = Entries::Cells(Vec::new());
-        assert_eq!(error(&empty, FitParams::default()), "the source `s2` has no entries");
-        empty.spectra[1].entries = Entries::Values(vec![0.66, 0.67]);
-        assert_eq!(
-            error(&empty, FitParams::default()),
-            "the source `s2` has no entry in the window from 0.4 to 12.4 kNPE (2 entries lie outside)"
-        );
-        let start =
-            |name: &str, value| FitParams { start: BTreeMap::from([(name.into(), value)]), ..FitParams::default() };
-        assert_eq!(
-            error(&data, start("kB", 12.0)),
-            "`start` names `kB`, which is no parameter of the model; it has k, c, y"
-        );
-        assert_eq!(error(&data, start("c", 1.5)), "`start` of c leaves the range [0, 1] in which it may move");
-        let limits = FitParams { limits: BTreeMap::from([("c".into(), (-0.1, 0.5))]), ..FitParams::default() };
-        assert_eq!(error(&data, limits), "`limits` of c leaves the range [0, 1] in which it may move");
-    }
-}
+mod tests;

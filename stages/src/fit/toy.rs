@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use statrs::function::erf::erfc;
 
-use crate::density::{BinnedDensity, Condition, ParameterRange};
+use crate::density::{BinnedDensity, Condition, Density, LogLikelihood, ParameterRange, Precision, Request};
 use crate::fit::likelihood::SourceCounts;
 use crate::sample::Bins;
 
@@ -147,5 +147,74 @@ impl BinnedDensity for Peaks {
             }));
         }
         all
+    }
+}
+
+impl Peaks {
+    /// Shares of the entries below each edge.
+    fn edges(&self, condition: &Condition) -> Vec<f64> {
+        let density = self.densities(std::slice::from_ref(condition));
+        let mut below = 0.0;
+        let width = self.bins().width;
+        std::iter::once(0.0)
+            .chain(density.into_iter().map(|p| {
+                below += p * width;
+                below
+            }))
+            .collect()
+    }
+}
+
+/// Constant in each bin, nothing outside; gradients from differences.
+impl Density for Peaks {
+    fn kind(&self) -> &'static str {
+        "peaks"
+    }
+    fn constant_in_bins(&self) -> bool {
+        true
+    }
+    fn log_densities(&self, condition: &Condition, values: &[f64], _: Precision) -> Vec<f64> {
+        let (density, bins) = (self.densities(std::slice::from_ref(condition)), self.bins());
+        values.iter().map(|x| bins.index(*x).map_or(f64::NEG_INFINITY, |bin| density[bin].ln())).collect()
+    }
+    fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood> {
+        let value = |request: &Request<'_>, condition: &Condition| -> f64 {
+            let logs = self.log_densities(condition, request.values, precision);
+            logs.iter().zip(request.weights).map(|(log, weight)| log * weight).sum()
+        };
+        let one = |request: &Request<'_>| {
+            let slope = |i: usize| {
+                let step = 1e-5 * (self.parameters[i].high - self.parameters[i].low);
+                let at = |sign: f64| {
+                    let mut moved = request.condition.clone();
+                    moved.point[i] += sign * step;
+                    value(request, &moved)
+                };
+                (at(1.0) - at(-1.0)) / (2.0 * step)
+            };
+            LogLikelihood { value: value(request, request.condition), gradient: (0..3).map(slope).collect() }
+        };
+        requests.iter().map(one).collect()
+    }
+    fn log_likelihood_values(&self, requests: &[Request<'_>], precision: Precision) -> Vec<f64> {
+        let one = |request: &Request<'_>| {
+            let logs = self.log_densities(request.condition, request.values, precision);
+            logs.iter().zip(request.weights).map(|(log, weight)| log * weight).sum()
+        };
+        requests.iter().map(one).collect()
+    }
+    fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64> {
+        let (edges, bins) = (self.edges(condition), self.bins());
+        let at = |x: &f64| {
+            let place = ((x - bins.low) / bins.width).clamp(0.0, bins.count as f64);
+            let bin = (place as usize).min(bins.count - 1);
+            edges[bin] + (edges[bin + 1] - edges[bin]) * (place - bin as f64)
+        };
+        values.iter().map(at).collect()
+    }
+    fn quantiles(&self, condition: &Condition, shares: &[f64]) -> Vec<f64> {
+        let (edges, bins) = (self.edges(condition), self.bins());
+        let at = |share: &f64| bins.edge(edges.partition_point(|edge| edge < share).min(bins.count));
+        shares.iter().map(at).collect()
     }
 }

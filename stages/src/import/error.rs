@@ -11,14 +11,14 @@ pub enum ImportError {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// Neither CSV nor Parquet by its name.
-    #[error("{file} is neither a .csv nor a .parquet file")]
+    /// Of no known format by its name.
+    #[error("{file} is no .csv, .parquet, .npy or .root file")]
     UnknownFormat {
         /// The file.
         file: String,
     },
     /// A folder without data.
-    #[error("the folder {folder} has no .csv or .parquet file")]
+    #[error("the folder {folder} has no .csv, .parquet, .npy or .root file")]
     NoFiles {
         /// The folder.
         folder: String,
@@ -38,7 +38,7 @@ pub enum ImportError {
     Damaged {
         /// The file, with a line where one is known.
         file: String,
-        /// `CSV` or `Parquet`.
+        /// `CSV`, `Parquet`, `NumPy` or `ROOT`.
         format: &'static str,
         /// What the decoder found.
         message: String,
@@ -107,7 +107,7 @@ impl ImportError {
                 Some("write it uncompressed, or with snappy, gzip or lz4")
             }
             Self::NoFiles { .. } | Self::UnknownFormat { .. } => Some(
-                "a data set is one .csv or .parquet file, or a folder with one per source: Cs137.csv, K40.csv, ...",
+                "a data set is one .csv, .parquet, .npy or .root file, or a folder with one per source: Cs137.csv, K40.csv, ...",
             ),
             _ => None,
         }

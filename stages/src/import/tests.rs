@@ -200,11 +200,11 @@ fn wrong_files_and_sources() {
     assert!(missing.starts_with("nowhere.csv cannot be read: "), "{missing}");
     assert_eq!(
         message(&[("d.txt", b"")], &serde_json::json!({"path": "d.txt"})),
-        "d.txt is neither a .csv nor a .parquet file"
+        "d.txt is no .csv, .parquet, .npy or .root file"
     );
     assert_eq!(
         message(&[("run/a.txt", b"")], &serde_json::json!({"path": "run"})),
-        "the folder run has no .csv or .parquet file"
+        "the folder run has no .csv, .parquet, .npy or .root file"
     );
     assert_eq!(
         message(&[("run/a.csv", b"npe\n1\n"), ("run/a.parquet", b"")], &serde_json::json!({"path": "run"})),
@@ -254,5 +254,107 @@ fn the_asimov_data_set() {
         assert_eq!(spectrum.total(), 10_000);
         assert_eq!((histogram.iter().sum::<u64>(), histogram[bin]), (entries, highest), "{source}");
         assert_eq!(histogram.iter().max(), Some(&highest), "{source}");
+    }
+}
+
+/// `numpy.save` of four numbers in each type.
+#[test]
+fn numpy_arrays() {
+    let file = |descr: &str, shape: &str, data: &[u8]| -> Vec<u8> {
+        let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        while !(header.len() + 11).is_multiple_of(64) {
+            header.push(' ');
+        }
+        header.push('\n');
+        let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+        [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), data].concat()
+    };
+    let doubles: Vec<u8> = [960.5_f64, 940.0, 30.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let floats: Vec<u8> = [960.5_f32, 940.0].iter().flat_map(|x| x.to_be_bytes()).collect();
+    let integers: Vec<u8> = [960_i32, 940].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let found = importing(
+        &[
+            ("run/Cs137.npy", &file("<f8", "(3,)", &doubles)),
+            ("run/K40.npy", &file(">f4", "(2,)", &floats)),
+            ("run/AmC.npy", &file("<i4", "(2,)", &integers)),
+        ],
+        &serde_json::json!({"path": "run", "scale": 2.0}),
+    )
+    .unwrap();
+    assert_eq!(sources(&found), ["AmC", "Cs137", "K40"]);
+    assert_eq!(values(&found, "Cs137"), [60.0, 1880.0, 1921.0]);
+    assert_eq!((values(&found, "K40"), values(&found, "AmC")), (vec![1880.0, 1921.0], vec![1880.0, 1920.0]));
+
+    let refused = |bytes: &[u8]| message(&[("Cs137.npy", bytes)], &serde_json::json!({"path": "Cs137.npy"}));
+    let whole = file("<f8", "(3,)", &doubles);
+    for (bytes, expected) in [
+        (whole[..whole.len() - 4].to_vec(), "3 numbers take 24 bytes, but it has 20: it is truncated"),
+        (whole[..40].to_vec(), "the header is cut off"),
+        (file("<f8", "(3, 1)", &doubles), "it has the shape (3, 1), not one dimension"),
+        (file("<c16", "(3,)", &doubles), "it holds `<c16`, not floating-point numbers or integers"),
+        (b"npe\n1\n".to_vec(), "it does not begin as a .npy file does"),
+    ] {
+        assert_eq!(refused(&bytes), format!("Cs137.npy is not a readable NumPy file: {expected}"));
+    }
+    let nan: Vec<u8> = [960.5_f64, f64::NAN].iter().flat_map(|x| x.to_le_bytes()).collect();
+    assert_eq!(refused(&file("<f8", "(2,)", &nan)), "Cs137.npy, row 1: the value is NaN");
+}
+
+/// Files that uproot wrote (`data/make_root.py`).
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn trec() -> Vec<u8> {
+    unpacked(include_bytes!("data/trec.root.gz"))
+}
+
+#[test]
+fn root_trees() {
+    let trec = &trec()[..];
+    let expected: Vec<f64> = (0..300).map(|i| 900.0 + 7.25 * f64::from(i)).collect();
+    let read = |name: &str, bytes: &[u8], json: serde_json::Value| importing(&[(name, bytes)], &json);
+    let asked = |column: &str| serde_json::json!({"path": "Cs137.root", "tree": "TRec", "column": column});
+    let found = read("Cs137.root", trec, asked("m_NPE")).unwrap();
+    assert_eq!((sources(&found), values(&found, "Cs137")), (vec!["Cs137"], expected.clone()));
+    assert_eq!(values(&read("Cs137.root", trec, asked("m_charge")).unwrap(), "Cs137"), expected);
+    let whole: Vec<f64> = expected.iter().map(|value| value.floor()).collect();
+    for column in ["hits", "id"] {
+        assert_eq!(values(&read("Cs137.root", trec, asked(column)).unwrap(), "Cs137"), whole, "{column}");
+    }
+    let lz4 = &unpacked(include_bytes!("data/lz4.root.gz"));
+    let scaled = serde_json::json!({"path": "K40.root", "column": "m_NPE", "scale": 0.5});
+    let found = values(&read("K40.root", lz4, scaled).unwrap(), "K40");
+    assert_eq!((found.len(), found[0], found[899]), (900, 450.0, 0.5 * expected[299]));
+}
+
+#[test]
+fn what_is_wrong_with_a_root_file_is_said() {
+    let trec = &trec()[..];
+    let refused = |bytes: &[u8], json: serde_json::Value| message(&[("Cs137.root", bytes)], &json);
+    let asked =
+        |tree: Option<&str>, column: &str| serde_json::json!({"path": "Cs137.root", "tree": tree, "column": column});
+    assert_eq!(refused(trec, asked(None, "m_NPE")), "Cs137.root has the trees TRec, TSim: `tree` must say which");
+    assert_eq!(refused(trec, asked(Some("T"), "m_NPE")), "Cs137.root has no tree `T`, only TRec, TSim");
+    assert_eq!(
+        refused(trec, asked(Some("TRec"), "npe")),
+        "Cs137.root has no branch `npe` in tree `TRec`, only m_NPE, m_charge, hits, id, vertex"
+    );
+    assert_eq!(
+        refused(trec, asked(Some("TRec"), "vertex")),
+        "Cs137.root has the branch `vertex` of arrays, where one number an entry is expected"
+    );
+    let error = refused(&trec[..trec.len() - 100], asked(Some("TRec"), "m_NPE"));
+    assert!(error.starts_with("Cs137.root is not a readable ROOT file: it should have"), "{error}");
+    assert!(error.ends_with("it is truncated"), "{error}");
+    assert!(refused(b"rootless", asked(None, "x")).contains("Cs137.root"));
+    // Damage anywhere is an error or other numbers, never a panic.
+    for at in (0..trec.len()).step_by(7) {
+        let mut damaged = trec.to_vec();
+        damaged[at] ^= 0xff;
+        let _ = importing(&[("Cs137.root", &damaged)], &asked(Some("TRec"), "m_NPE"));
     }
 }

@@ -85,8 +85,9 @@ pub(super) fn scale_at(peaks: &[PeakAt], energy_mev: f64) -> Option<f64> {
 }
 
 impl ResponseParams {
-    /// One source for each energy: a photon from within the scintillator.
-    pub(super) fn generation(&self) -> GenerateParams {
+    /// What has to be generated for the measurement: one source for each energy, a photon from within the scintillator.
+    #[must_use]
+    pub fn generation(&self) -> GenerateParams {
         let name = |energy: &f64| format!("{energy} MeV");
         let define: BTreeMap<String, SourceDefinition> =
             self.energies_mev.iter().map(|energy| (name(energy), photon(*energy))).collect();

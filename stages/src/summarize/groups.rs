@@ -58,6 +58,25 @@ pub fn summarize(fits: &[GatheredFit], by: &[String]) -> Result<Summary, Summari
     Ok(Summary { total, groups, by: by.to_vec(), fits: rows })
 }
 
+/// Fits in groups by the values of the axes `by`, in the order of their first fits; one group without axes.
+///
+/// # Errors
+/// If a fit has no such axis.
+pub(crate) fn grouped<'a>(
+    fits: &'a [GatheredFit],
+    by: &[String],
+) -> Result<Vec<(Value, Vec<&'a GatheredFit>)>, SummarizeError> {
+    let mut groups: Vec<(Value, Vec<&GatheredFit>)> = Vec::new();
+    for fit in fits {
+        let coords = group_coords(fit, by)?;
+        match groups.iter_mut().find(|(known, _)| *known == coords) {
+            Some((_, members)) => members.push(fit),
+            None => groups.push((coords, vec![fit])),
+        }
+    }
+    Ok(groups)
+}
+
 fn group_coords(fit: &GatheredFit, by: &[String]) -> Result<Value, SummarizeError> {
     let mut coords = Map::new();
     for axis in by {

@@ -36,6 +36,24 @@ pub fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
+/// Standard error of the median of normally distributed values, sqrt(pi / 2) times that of the mean; absent below two values.
+#[must_use]
+pub fn median_error(values: &[f64]) -> Option<f64> {
+    Some((0.5 * std::f64::consts::PI).sqrt() * standard_error(values)?)
+}
+
+/// Value below which the share `share` of the values lies, interpolated between neighbours (numpy's default); absent without
+/// values.
+#[must_use]
+pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let place = share.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
+    let (low, part) = (place.floor() as usize, place.fract());
+    let high = (low + 1).min(sorted.len() - 1);
+    Some(sorted[low] + part * (sorted[high] - sorted[low]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +67,9 @@ mod tests {
         assert!((standard_error(&values).unwrap() - MEASURED_STDEV / 6.0_f64.sqrt()).abs() < 1e-14);
         assert_eq!(median(&values), Some(2.75));
         assert_eq!(median(&values[..5]), Some(2.5));
+        // numpy.quantile
+        assert_eq!((quantile(&values, 0.5), quantile(&values, 0.0)), (Some(2.75), Some(-1.0)));
+        assert!((quantile(&values, 0.16).unwrap() + 0.2).abs() < 1e-12);
     }
 
     const MEASURED_STDEV: f64 = 2.076154297413048;

@@ -1,6 +1,6 @@
 //! Weighted sums of log densities with their gradients in the parameters.
 
-use super::flow::{BLOCK, Block, Flows, History, LaneSums, Seeds, log_density, pull, push_keeping};
+use super::flow::{BLOCK, Block, Flows, History, LaneSums, Seeds, log_density, pull, push, push_keeping};
 use super::net::{self, Batch, Workspace};
 use super::{Nfde, Weights};
 use crate::kernels::real::Real;
@@ -38,6 +38,27 @@ pub(super) fn evaluate<T: Weights>(model: &Nfde, requests: &[Request<'_>]) -> Ve
         ranges.map(|(at, range)| inputs[at * batch.lanes + condition].widen() * range.slope()).collect()
     };
     values.into_iter().enumerate().map(|(at, value)| LogLikelihood { value, gradient: gradient(at) }).collect()
+}
+
+/// The values alone: a third of the work.
+pub(super) fn values<T: Weights>(model: &Nfde, requests: &[Request<'_>]) -> Vec<f64> {
+    let conditions: Vec<Condition<'_>> = requests.iter().map(|request| request.condition).collect();
+    let all = model.all_flows(&model.batch::<T>(&conditions));
+    let value = |(request, flows): (&Request<'_>, &Flows<T>)| {
+        let mut total = 0.0;
+        flows.push(request.values, |at, z, log_slope| {
+            total += request.weights[at] * log_density(z, log_slope).widen();
+        });
+        if let Some((low, high)) = request.window {
+            let mut block = Block::default();
+            block.load(&[low, high]);
+            push(flows, &mut block);
+            let mass = normal::between(block.z[0].widen(), block.z[1].widen());
+            total -= request.weights.iter().sum::<f64>() * mass.ln();
+        }
+        total
+    };
+    requests.iter().zip(&all).map(value).collect()
 }
 
 /// Derivatives with respect to the scaled parameters, parameters x lanes.

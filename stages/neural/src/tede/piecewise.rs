@@ -59,6 +59,26 @@ impl Tede {
         requests.chunks(CHUNK).flat_map(|chunk| self.evaluate(chunk, precision)).collect()
     }
 
+    /// The values of [`Self::log_likelihoods`] alone, at a third of the cost.
+    ///
+    /// # Shapes
+    /// One number for each request.
+    #[must_use]
+    pub fn log_likelihood_values(&self, requests: &[Request<'_>], precision: Precision) -> Vec<f64> {
+        let bins = self.bins();
+        let mut values = Vec::with_capacity(requests.len());
+        for chunk in requests.chunks(CHUNK) {
+            let conditions: Vec<Condition<'_>> = chunk.iter().map(|request| request.condition).collect();
+            let densities = match precision {
+                Precision::Single => self.densities(&conditions),
+                Precision::Double => self.densities_in_double(&conditions),
+            };
+            let all = chunk.iter().zip(densities.chunks_exact(bins.count));
+            values.extend(all.map(|(request, row)| Counts::new(request, bins).log_likelihood(row, bins.width)));
+        }
+        values
+    }
+
     fn evaluate(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood> {
         let (bins, temperature) = (self.bins(), self.layout.config.temperature);
         let conditions: Vec<Condition<'_>> = requests.iter().map(|request| request.condition).collect();

@@ -28,6 +28,7 @@ fn a_fit(values: [f64; 3], truth: Option<[f64; 3]>, coords: Vec<(&str, Value)>) 
             at_limit: false,
             truth: truth.map(|truth| truth[i]),
             pull: truth.map(|truth| (values[i] - truth[i]) / error),
+            ..FittedParameter::default()
         }
     };
     let result = FitResult {
@@ -44,6 +45,7 @@ fn a_fit(values: [f64; 3], truth: Option<[f64; 3]>, coords: Vec<(&str, Value)>) 
         entries: BTreeMap::new(),
         by_source: BTreeMap::new(),
         calls: 150,
+        ..FitResult::default()
     };
     let coords = coords.into_iter().map(|(axis, value)| (axis.into(), value)).collect();
     GatheredFit { stage: "ensemble_fit".into(), coords: Coords::new(coords), result }
