@@ -37,7 +37,8 @@ fn is_address(text: &str) -> bool {
 #[cfg(feature = "remote")]
 fn remote(address: &str, own: &Path, may_write: bool) -> anyhow::Result<Below> {
     use mctune_cache::{Digest, ServedStore};
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let source = mctune_remote::Remote::new(address, variables).map_err(|error| Usage(error.to_string()))?;
     let beside = own.join("lower").join(Digest::of(address.as_bytes()).short());
     // Looking leaves no trace: a mirror that is not there yet is made elsewhere.
@@ -49,5 +50,6 @@ fn remote(address: &str, own: &Path, may_write: bool) -> anyhow::Result<Below> {
 
 #[cfg(not(feature = "remote"))]
 fn remote(address: &str, _: &Path, _: bool) -> anyhow::Result<Below> {
-    Err(Usage(format!("--store-from {address}: this program was built without the feature `remote`; give a folder")).into())
+    Err(Usage(format!("--store-from {address}: this program was built without the feature `remote`; give a folder"))
+        .into())
 }

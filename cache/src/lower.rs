@@ -89,9 +89,9 @@ impl LowerError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Fetch { .. } => Some("check the address and the network, or run without `--store-from`"),
-            Self::Unlisted { .. } => {
-                Some("give the folder that holds `format` and `journals`; `mctune cache rebuild` there writes the listing")
-            }
+            Self::Unlisted { .. } => Some(
+                "give the folder that holds `format` and `journals`; `mctune cache rebuild` there writes the listing",
+            ),
             Self::Strange { .. } => Some("use the program version that wrote the store"),
         }
     }

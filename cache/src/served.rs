@@ -110,7 +110,8 @@ impl Lower for ServedStore {
                 Place::Loose => (layout.loose(digest), 0),
             };
             let name = path.to_string_lossy();
-            let failed = |error| ReadError::Store(StoreError::io("fetching", &Path::new(self.source.name()).join(&path), error));
+            let failed =
+                |error| ReadError::Store(StoreError::io("fetching", &Path::new(self.source.name()).join(&path), error));
             if copy.place == Place::Loose {
                 if let Some(reader) = self.source.open(&name).map_err(failed)? {
                     return Ok(reader);

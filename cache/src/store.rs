@@ -25,8 +25,8 @@ use crate::writer_id::WriterId;
 use crate::{Digest, StoreError, listing, loose};
 pub use collection::{CollectedRecord, GcOptions, GcReport, Keep, Leftover};
 pub use stats::StoreStats;
-pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, VerifyProgress, VerifyReport};
 use through::Below;
+pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, VerifyProgress, VerifyReport};
 use view::{INDEX_WORTHWHILE, View};
 use writing::Writer;
 

@@ -54,11 +54,7 @@ impl Retention {
     ///
     /// # Errors
     /// If the runs cannot be listed, or the manifest of a run asked for by name cannot be read.
-    pub fn of(
-        runs: &Path,
-        keeping: Keeping<'_>,
-        is_gone: &dyn Fn(&Manifest) -> bool,
-    ) -> Result<Self, ManifestError> {
+    pub fn of(runs: &Path, keeping: Keeping<'_>, is_gone: &dyn Fn(&Manifest) -> bool) -> Result<Self, ManifestError> {
         let mut retention = Self::default();
         let mut latest = 0;
         let mut complete: HashMap<(String, Option<String>), usize> = HashMap::new();

@@ -55,7 +55,9 @@ pub(crate) fn rebuild(target: &CacheTarget) -> anyhow::Result<Code> {
     }
     let (seconds, stats) = (started.elapsed().as_secs_f64(), store.stats()?);
     if target.json {
-        say_json(&json!({"records": stats.records, "objects": stats.objects, "journals": stats.journals, "seconds": seconds}))?;
+        say_json(
+            &json!({"records": stats.records, "objects": stats.objects, "journals": stats.journals, "seconds": seconds}),
+        )?;
     } else {
         say(&format!(
             "built the index anew: {} records, {} objects of {} journals ({})\n",

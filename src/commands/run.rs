@@ -91,12 +91,7 @@ pub(super) fn drive(
     Ok(result)
 }
 
-fn reporter(
-    style: ProgressStyle,
-    campaign: &Arc<Campaign>,
-    store: &Store,
-    budget: Resources,
-) -> Arc<dyn Reporter> {
+fn reporter(style: ProgressStyle, campaign: &Arc<Campaign>, store: &Store, budget: Resources) -> Arc<dyn Reporter> {
     use std::io::IsTerminal as _;
     let estimate = || Estimate::new(campaign, &pace::read(&store.runs_dir(), &campaign.pipeline.name), budget);
     match style {

@@ -149,3 +149,17 @@ fn a_killed_element_leaves_what_it_had_done() {
     place.mctune(&["exec", "my jobs", "0"]).with_code(0);
     assert_eq!(place.text("ran").lines().count(), 3);
 }
+
+#[test]
+fn elements_read_through_to_the_lower_store_of_their_list() {
+    let place = Place::new(PIPELINE);
+    // Somebody else has the first stage.
+    place.on_campaign("run", &["--only", "first", "--store", "their store", "--progress", "none"]).with_code(0);
+    let list = listed(&place, &["--store-from", "their store"]);
+    assert_eq!(list["tasks"], 5);
+    for element in ["0", "1", "2"] {
+        place.mctune(&["exec", "my jobs", element]).with_code(0);
+    }
+    assert_eq!(place.text("ran").lines().count(), 4);
+    place.on_campaign("collect", &["--store-from", "their store"]).with_code(0);
+}

@@ -15,8 +15,8 @@ use std::time::Duration;
 use mctune_cache::{Part, Source};
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig,
-    aws::AmazonS3Builder, http::HttpBuilder,
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder,
+    http::HttpBuilder,
 };
 use std::sync::Arc;
 use url::Url;

@@ -81,12 +81,7 @@ enum Piece {
 }
 
 /// Hands every whole frame of a journal from offset `from` on to `on_frame`, with its offset.
-pub(crate) fn scan(
-    path: &Path,
-    writer: &WriterId,
-    from: u64,
-    on_frame: impl FnMut(u64, Frame),
-) -> io::Result<Scan> {
+pub(crate) fn scan(path: &Path, writer: &WriterId, from: u64, on_frame: impl FnMut(u64, Frame)) -> io::Result<Scan> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
     scan_bytes(&mut file, writer, from, CHUNK, on_frame)

@@ -14,8 +14,14 @@ use crate::{LowerError, StoreError, journal, listing};
 pub(super) fn update(source: &dyn Source, folder: &Path) -> Result<(), LowerError> {
     let name = || source.name().to_owned();
     let fetch = |path: &'static str| {
-        let failed = |error: std::io::Error| LowerError::Fetch { name: name(), path: path.to_owned(), message: error.to_string() };
-        let Some(mut reader) = source.open(path).map_err(failed)? else { return Err(LowerError::Unlisted { name: name() }) };
+        let failed = |error: std::io::Error| LowerError::Fetch {
+            name: name(),
+            path: path.to_owned(),
+            message: error.to_string(),
+        };
+        let Some(mut reader) = source.open(path).map_err(failed)? else {
+            return Err(LowerError::Unlisted { name: name() });
+        };
         let mut text = String::new();
         match reader.read_to_string(&mut text) {
             Err(error) if error.kind() == ErrorKind::InvalidData => {
@@ -24,14 +30,21 @@ pub(super) fn update(source: &dyn Source, folder: &Path) -> Result<(), LowerErro
             other => other.map(|_| text).map_err(failed),
         }
     };
-    let listed = listing::parse(&fetch(listing::NAME)?)
-        .map_err(|found| LowerError::Strange { name: name(), path: listing::NAME, found })?;
+    let listed = listing::parse(&fetch(listing::NAME)?).map_err(|found| LowerError::Strange {
+        name: name(),
+        path: listing::NAME,
+        found,
+    })?;
     let layout = Layout::new(folder);
     layout.create()?;
     let ours = fs::read_to_string(layout.format()).map_err(|e| StoreError::io("reading", &layout.format(), e))?;
     let theirs = fetch("format")?;
     if theirs != ours {
-        return Err(LowerError::Strange { name: name(), path: "format", found: format!("it says `{}`", theirs.trim()) });
+        return Err(LowerError::Strange {
+            name: name(),
+            path: "format",
+            found: format!("it says `{}`", theirs.trim()),
+        });
     }
     let journals = layout.journals();
     fs::create_dir_all(&journals).map_err(|e| StoreError::io("creating", &journals, e))?;

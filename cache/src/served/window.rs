@@ -65,7 +65,8 @@ impl Windows {
 
 /// A part of a file here; fewer bytes if it ends.
 pub(super) fn read_file(path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
-    let (file, mut bytes) = (File::open(path)?, vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)]);
+    let (file, mut bytes) =
+        (File::open(path)?, vec![0; usize::try_from(range.end - range.start).unwrap_or(usize::MAX)]);
     match file.read_exact_at(&mut bytes, range.start) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Vec::new()),
         other => other.map(|()| bytes),

@@ -55,8 +55,7 @@ impl Store {
     /// As [`Self::read`], and if the file cannot be written.
     pub fn export(&self, digest: &Digest, destination: &Path) -> Result<(), ReadError> {
         let folder = folder_of(destination);
-        self.export_own(digest, destination)
-            .or_else(|error| self.export_below(digest, (folder, destination), error))
+        self.export_own(digest, destination).or_else(|error| self.export_below(digest, (folder, destination), error))
     }
 
     pub(super) fn export_own(&self, digest: &Digest, destination: &Path) -> Result<(), ReadError> {

@@ -190,7 +190,8 @@ fn a_torn_end_of_a_served_journal_is_fetched_again() {
         let end = torn.len() - 1;
         torn[end] ^= 0xff;
         fs::write(&journal, &torn).unwrap();
-        fs::write(root.join("listing"), listing.replace(&format!("{} ", whole.len()), &format!("{} ", torn.len()))).unwrap();
+        fs::write(root.join("listing"), listing.replace(&format!("{} ", whole.len()), &format!("{} ", torn.len())))
+            .unwrap();
         drop(served(&source, &mirror));
         fs::write(&journal, &whole).unwrap();
         fs::write(root.join("listing"), &listing).unwrap();
@@ -211,7 +212,9 @@ fn a_flipped_bit_of_a_served_store_is_a_miss_or_no_store() {
             overwrite(&copy.join(file.strip_prefix(&root).unwrap()), at as u64, &[whole[at] ^ (1 << (at % 8))]);
             let mirror = folder.path().join("mirror");
             match ServedStore::open(Box::new(Folder::new(&copy)), &mirror) {
-                Err(error) => assert!(matches!(error, LowerError::Strange { .. } | LowerError::Fetch { .. }), "{error}"),
+                Err(error) => {
+                    assert!(matches!(error, LowerError::Strange { .. } | LowerError::Fetch { .. }), "{error}")
+                }
                 Ok(lower) => {
                     let (_ours, store) = above(Box::new(lower));
                     let mut lost = 0;

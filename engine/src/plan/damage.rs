@@ -14,10 +14,8 @@ impl Plan<'_> {
     #[must_use]
     pub fn damaged(&self, history: &History) -> Vec<TaskId> {
         let graph = &self.campaign.graph;
-        let mut recordless: HashSet<TaskId> = graph
-            .tasks()
-            .filter(|task| matches!(self.status(*task), Status::Run { gone: None, .. }))
-            .collect();
+        let mut recordless: HashSet<TaskId> =
+            graph.tasks().filter(|task| matches!(self.status(*task), Status::Run { gone: None, .. })).collect();
         let mut finished = HashSet::new();
         for run in history.runs() {
             if recordless.is_empty() {

@@ -92,7 +92,9 @@ fn render(report: &GcReport, retention: &Retention, shares: &[Share]) -> String 
     };
     text.push_str(&table::render(&header, &retention.kept.iter().map(row).collect::<Vec<_>>(), &[3]));
     for run in &retention.unreadable {
-        text.push_str(&format!("warning: the manifest of run {run} cannot be read; what its task list names is kept\n"));
+        text.push_str(&format!(
+            "warning: the manifest of run {run} cannot be read; what its task list names is kept\n"
+        ));
     }
     if !shares.is_empty() {
         text.push_str(if report.dry_run { "\nwould be collected\n" } else { "\ncollected\n" });
@@ -119,13 +121,22 @@ fn render(report: &GcReport, retention: &Retention, shares: &[Share]) -> String 
     }
     if report.lingering > 0 {
         let size = table::bytes(report.lingering_bytes);
-        text.push_str(&format!("{} unneeded objects stay: too few in their packs to rewrite those ({size})\n", report.lingering));
+        text.push_str(&format!(
+            "{} unneeded objects stay: too few in their packs to rewrite those ({size})\n",
+            report.lingering
+        ));
     }
     if !report.damaged.is_empty() {
-        text.push_str(&format!("{} objects that are needed are damaged; `mctune run` computes them again\n", report.damaged.len()));
+        text.push_str(&format!(
+            "{} objects that are needed are damaged; `mctune run` computes them again\n",
+            report.damaged.len()
+        ));
     }
     for holder in &report.holders {
-        text.push_str(&format!("in use by process {} on {}: what it may use stays until it has ended\n", holder.process, holder.host));
+        text.push_str(&format!(
+            "in use by process {} on {}: what it may use stays until it has ended\n",
+            holder.process, holder.host
+        ));
     }
     if report.waiting_bytes > 0 {
         text.push_str(&format!("{} wait in the trash for those to end\n", table::bytes(report.waiting_bytes)));

@@ -55,7 +55,10 @@ fn what_the_kept_runs_need_stays_and_the_rest_would_be_computed_again() {
 
 #[test]
 fn a_run_that_goes_on_loses_nothing() {
-    let slow = PIPELINE.replace("echo ${params.word} >", "touch $HOME/waiting; while [ -e $HOME/waiting ]; do sleep 0.05; done; echo ${params.word} >");
+    let slow = PIPELINE.replace(
+        "echo ${params.word} >",
+        "touch $HOME/waiting; while [ -e $HOME/waiting ]; do sleep 0.05; done; echo ${params.word} >",
+    );
     let project = Project::new(&[("p.yaml", &slow), ("leaf.sh", LEAF)]);
     let mut child = project.start(&["run", "p.yaml", "--json", "--progress", "none"]);
     wait_until("the last task begins", || project.path("waiting").exists());
@@ -81,7 +84,8 @@ fn what_a_killed_run_left_is_removed_and_what_it_had_finished_is_kept() {
     signal("KILL", project.text("process").trim().parse().unwrap());
     assert!(!files(&project.path(".mctune/work")).is_empty());
     let report = ask(&project, &["cache", "gc", "p.yaml", "--keep-runs", "1"], 0);
-    let kinds: Vec<_> = report["leftovers"].as_array().unwrap().iter().map(|left| left["what"].as_str().unwrap()).collect();
+    let kinds: Vec<_> =
+        report["leftovers"].as_array().unwrap().iter().map(|left| left["what"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"working folder"), "{report}");
     assert!(files(&project.path(".mctune/work")).is_empty());
     assert_eq!(report["objects"], 0);
@@ -118,14 +122,16 @@ fn an_index_is_built_anew_from_nothing_and_in_place_of_anything() {
 #[test]
 fn several_campaigns_use_one_store_at_once_while_garbage_is_collected() {
     let solo = project();
-    let expected: Vec<Value> =
-        ["1", "2"].map(|scale| solo.run(&["--set", &format!("params.scale={scale}")])["campaign_digest"].clone()).into();
+    let expected: Vec<Value> = ["1", "2"]
+        .map(|scale| solo.run(&["--set", &format!("params.scale={scale}")])["campaign_digest"].clone())
+        .into();
     let project = project();
     let start = |number: usize, scale: usize| {
         let out = std::fs::File::create(project.path(&format!("out{number}"))).unwrap();
         let scale = format!("params.scale={scale}");
         let arguments = ["run", "p.yaml", "-j2", "--json", "--progress", "none", "--set", &scale];
-        let child = project.command(&project.path("."), &arguments).stdout(out).stderr(std::process::Stdio::null()).spawn();
+        let child =
+            project.command(&project.path("."), &arguments).stdout(out).stderr(std::process::Stdio::null()).spawn();
         (number, child.unwrap())
     };
     // Two of one campaign, one of another.

@@ -23,7 +23,12 @@ fn in_namespace(project: &Project, script: &str) -> Option<()> {
         return None;
     }
     let output = run(script).unwrap();
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     Some(())
 }
 
