@@ -1,4 +1,4 @@
-//! The smoke campaign on a real HTCondor, in a chroot that `make condor` has made: not part of the ordinary tests.
+//! The smoke campaign on a real HTCondor, in a chroot that `make test-condor` makes: not part of the ordinary tests.
 
 use std::path::{Path, PathBuf};
 
