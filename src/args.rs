@@ -1,17 +1,23 @@
 //! Arguments of the command line.
 
+mod cache;
+mod clusters;
 mod diagnosis;
+mod estimator;
 mod fit;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use cache::{CacheArgs, CacheCommand, CacheTarget, GcArgs, VerifyArgs};
+pub(crate) use clusters::{Backend, CancelArgs, CollectArgs, ExecArgs, JobsArgs, ListFormat, StatusArgs, SubmitArgs};
 pub(crate) use diagnosis::{
     AuditArgs, CompareArgs, CompletionsArgs, ExportArgs, Exported, GraphArgs, GraphFormat, InitArgs, LogsArgs,
     RunsArgs, ShowArgs,
 };
 
+pub(crate) use estimator::{Digits, ModelArgs, PointArgs, PredictArgs, SurrogateArgs};
 pub(crate) use fit::FitArgs;
 
 const AFTER_HELP: &str = "\
@@ -22,9 +28,12 @@ Exit status:
   3   the pipeline or an override is wrong; nothing was run
   4   the store cannot be used
   5   no such task, artifact or run
-  6   `cache verify` found damage, `audit` other bytes
+  6   `cache verify` found damage (that `--repair` could not mend), `audit` or `exec` other bytes
+  7   `exec`: inputs are missing
+  8   `exec`: the job list does not fit
   64  wrong arguments
   70  an error of the program or the system
+  75  `exec`: interrupted, to be run again
   130 interrupted
 
 Examples:
@@ -79,6 +88,10 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Write the densities of a trained model at one parameter point.
+    Predict(PredictArgs),
+    /// Draw entries from a trained model, as a fast stand-in for the simulation.
+    Sample(SurrogateArgs),
     /// Fit one data set with a trained model, without a pipeline.
     Fit(FitArgs),
     /// Draw the stages of a pipeline.
@@ -91,6 +104,20 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Run a sample of finished tasks again and compare bytes.
     Audit(AuditArgs),
+    /// Write what is missing as a job list for a batch system.
+    Jobs(JobsArgs),
+    /// Run an element of a job list: what a batch job does.
+    Exec(ExecArgs),
+    /// Hand what is missing to a batch system.
+    Submit(SubmitArgs),
+    /// Say how far a campaign is on a batch system.
+    Status(StatusArgs),
+    /// Take the jobs of a campaign out of the queue.
+    Cancel(CancelArgs),
+    /// Submit what failed, was lost or is new, with the reasons.
+    Resubmit(SubmitArgs),
+    /// Check that everything is there; write manifest and campaign digest.
+    Collect(CollectArgs),
     /// Look after the store.
     Cache(CacheArgs),
     /// Print a script that completes commands and options in a shell.
@@ -111,6 +138,9 @@ pub(crate) struct CampaignArgs {
     pub(crate) overrides: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Another store, where results are looked for that the own one lacks: a folder, or http(s):// or s3://.
+    #[arg(long, env = "MCTUNE_STORE_FROM", value_name = "DIR|URL")]
+    pub(crate) store_from: Option<String>,
     /// Print machine-readable JSON on the standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -226,6 +256,9 @@ pub(crate) struct SchemaArgs {
     /// The schema of files that pipelines include.
     #[arg(long)]
     pub(crate) included: bool,
+    /// The schema of site files, for batch systems.
+    #[arg(long, conflicts_with = "included")]
+    pub(crate) site: bool,
 }
 
 #[derive(Debug, Args)]
@@ -318,29 +351,4 @@ pub(crate) struct ReportArgs {
     /// Where to write the page [default: reports/ in the store].
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CacheArgs {
-    #[command(subcommand)]
-    pub(crate) command: CacheCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CacheCommand {
-    /// Count objects, records and bytes.
-    Stats(CacheTarget),
-    /// Read every byte and report what is damaged or missing. Damaged results are computed again by the next run.
-    Verify(CacheTarget),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CacheTarget {
-    /// A pipeline file, whose store is meant [default: the store in .mctune].
-    pub(crate) pipeline: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Print machine-readable JSON on the standard output.
-    #[arg(long)]
-    pub(crate) json: bool,
 }

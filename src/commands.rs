@@ -2,24 +2,32 @@
 
 mod audit;
 mod cache;
+mod cancel;
 mod check;
+mod collect;
 mod compare;
 mod completions;
+mod exec;
 mod explain;
 mod export;
 mod fit;
-mod get;
+pub(crate) mod get;
 mod graph;
 mod init;
+mod jobs;
 mod logs;
 mod ls;
 mod plan;
+mod predict;
 mod report;
 mod run;
 mod runs;
+mod sample;
 mod schema;
 mod show;
 mod simulate;
+mod status;
+mod submit;
 
 use crate::args::{CacheCommand, Cli, Command};
 use crate::exit::Code;
@@ -39,6 +47,8 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Predict(args) => predict::predict(&args),
+        Command::Sample(args) => sample::sample(&args),
         Command::Fit(args) => fit::fit(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Compare(args) => compare::compare(&args),
@@ -46,9 +56,18 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Audit(args) => audit::audit(&args),
         Command::Runs(args) => runs::runs(&args),
         Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Jobs(args) => jobs::jobs(&args),
+        Command::Exec(args) => exec::exec(&args),
+        Command::Submit(args) => submit::submit(&args),
+        Command::Resubmit(args) => submit::resubmit(&args),
+        Command::Status(args) => status::status(&args),
+        Command::Cancel(args) => cancel::cancel(&args),
+        Command::Collect(args) => collect::collect(&args),
         Command::Cache(args) => match args.command {
             CacheCommand::Stats(target) => cache::stats(&target),
-            CacheCommand::Verify(target) => cache::verify(&target),
+            CacheCommand::Verify(args) => cache::verify(&args),
+            CacheCommand::Gc(args) => cache::gc(&args),
+            CacheCommand::Rebuild(target) => cache::rebuild(&target),
         },
     }
 }

@@ -1,9 +1,12 @@
 //! The `mctune` command: arguments, rendering, exit codes. The only place of the project that prints.
 
 mod args;
+mod cluster;
 mod commands;
 mod diagram;
+mod estimator;
 mod exit;
+mod lower;
 mod machine;
 mod place;
 mod progress;

@@ -11,6 +11,7 @@ use mctune_engine::manifest::History;
 
 use crate::args::{CampaignArgs, StoreArgs};
 use crate::exit::NotFound;
+use crate::lower;
 
 /// Name of a store's folder beside its pipeline.
 const STORE: &str = ".mctune";
@@ -58,6 +59,15 @@ pub(crate) fn store_folder(args: &StoreArgs, pipeline: Option<&Path>) -> PathBuf
 /// The store of a campaign, made if it does not exist yet.
 pub(crate) fn store(args: &CampaignArgs) -> anyhow::Result<Store> {
     let store = Store::open(&store_folder(&args.store, Some(&args.pipeline)))?;
+    // From here on a collection of garbage waits for this process with what it may have seen.
+    store.hold()?;
+    let store = match &args.store_from {
+        Some(from) => {
+            let root = store.root().to_owned();
+            store.over(lower::open(from, &root, true)?.lower)
+        }
+        None => store,
+    };
     // Every task is about to be looked up: reading the journals in bulk is far cheaper than a look-up each.
     store.load()?;
     Ok(store)
@@ -66,23 +76,30 @@ pub(crate) fn store(args: &CampaignArgs) -> anyhow::Result<Store> {
 /// A store to look into: an empty one in a temporary folder where there is none yet, so that looking leaves no trace.
 pub(crate) struct Reading {
     pub(crate) store: Store,
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Vec<tempfile::TempDir>,
 }
 
 /// The store of a campaign, for commands that only look.
 pub(crate) fn store_to_read(args: &CampaignArgs) -> anyhow::Result<Reading> {
     let folder = store_folder(&args.store, Some(&args.pipeline));
-    match Store::open_read_only(&folder) {
-        Ok(store) => {
-            store.load()?;
-            Ok(Reading { store, _temporary: None })
-        }
+    let mut temporary = Vec::new();
+    let mut store = match Store::open_read_only(&folder) {
+        Ok(store) => store,
         Err(StoreError::Absent { .. }) => {
-            let temporary = tempfile::tempdir()?;
-            Ok(Reading { store: Store::open(temporary.path())?, _temporary: Some(temporary) })
+            let empty = tempfile::tempdir()?;
+            let store = Store::open(empty.path())?;
+            temporary.push(empty);
+            store
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return Err(error.into()),
+    };
+    store.load()?;
+    if let Some(from) = &args.store_from {
+        let below = lower::open(from, &folder, false)?;
+        store = store.over(below.lower);
+        temporary.extend(below.mirror);
     }
+    Ok(Reading { store, _temporary: temporary })
 }
 
 /// What earlier runs of a campaign left in the store.

@@ -97,7 +97,9 @@ impl StoreError {
                 std::io::ErrorKind::PermissionDenied => Some("check who owns the store, or use another with `--store`"),
                 _ => None,
             },
-            Self::ReadOnly { .. } => Some("use a store of your own with `--store` or `MCTUNE_STORE`"),
+            Self::ReadOnly { .. } => {
+                Some("use a store of your own with `--store`, and this one below it with `--store-from`")
+            }
             Self::Foreign { .. } => Some("give a store, or a folder that is empty or does not exist yet"),
             Self::NewerFormat { .. } => Some("use the program version that wrote the store, or a new store"),
             Self::Absent { .. } => Some("check `--store` and `MCTUNE_STORE`"),

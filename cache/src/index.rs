@@ -78,12 +78,12 @@ fn guarded<T>(what: impl FnOnce() -> Result<T, IndexFault>) -> Result<T, IndexFa
 }
 
 impl Index {
-    /// Opens the index in `path`.
+    /// Opens the index in `path`; waits a little for one that is in use, which is less than reading all journals takes.
     pub(crate) fn open(path: &Path) -> Result<Self, IndexFault> {
         if std::fs::symlink_metadata(path).is_err() {
             return Err(IndexFault::Absent);
         }
-        Self::open_or_create(path)
+        Self::open_patiently(path)
     }
 
     /// Opens the index in `path`, an empty one if there is none; waits a little for one that is in use. sled gives up its

@@ -5,11 +5,13 @@
 //! journals/<writer>.journal   append-only, one a writing process: the truth about records and where objects lie
 //! packs/<writer>-0000.pack    small objects, one after the other
 //! objects/xx/<digest>         large objects, one a file, read-only
+//! listing                     journals with their lengths, for readers that cannot list folders
 //! index/                      what the journals say, for quick look-ups; can be deleted at any time
 //! live/<writer>               leases of processes that use the store at this moment
 //! trash/<writer>/             what a collection took away while such processes lived; laid out like a store
 //! damaged/                    large objects and indexes that turned out to be damaged
 //! scratch/<key>/              checkpoints of unfinished tasks      (filled by the engine)
+//! lower/<name>/               what is known of stores below this one: mirrors of their journals
 //! work/<writer>/  runs/       working folders; run manifests       (filled by the engine)
 //! ```
 
@@ -103,7 +105,7 @@ impl Layout {
         self.root.join("runs")
     }
 
-    fn format(&self) -> PathBuf {
+    pub(crate) fn format(&self) -> PathBuf {
         self.root.join("format")
     }
 

@@ -26,6 +26,10 @@
 //!   touched for 45 seconds of watching either. A process that slept through that finds its lease gone, writes nothing more
 //!   and says so.
 //!
+//! # Stores below
+//! What a store lacks can be [read through](Store::over) from a [`Lower`] one: another folder, or a [`ServedStore`], whose
+//! files can be fetched by name from a web server or an object store. Bytes that come from there are checked and copied in.
+//!
 //! # Collecting garbage
 //! [`Store::collect`] rewrites what ended processes have left, without what no wanted record names. Records stay; those that
 //! lose objects are marked as bare, so that a later look-up can say "collected". What is taken away goes to `trash/` first,
@@ -38,9 +42,12 @@ mod index;
 mod journal;
 mod layout;
 mod lease;
+mod listing;
 mod loose;
+mod lower;
 mod pack;
 mod record;
+mod served;
 mod store;
 mod trash;
 mod writer_id;
@@ -49,8 +56,12 @@ pub use blake3::Hasher;
 pub use digest::{Digest, ParseDigestError};
 pub use error::{ReadError, StoreError};
 pub use journal::FaultKind;
+#[cfg(fuzzing)]
+pub use journal::check_journal_reader;
 pub use lease::Holder;
+pub use lower::{Lower, LowerError};
 pub use record::Record;
+pub use served::{Part, ServedStore, Source};
 pub use store::{
     BrokenRecord, CollectedRecord, CopyFault, FaultyCopy, GcOptions, GcReport, JournalFault, Keep, Leftover, OddFile,
     OnDamage, Store, StoreStats, VerifyProgress, VerifyReport,

@@ -62,6 +62,18 @@ impl PackWriter {
         Ok(offset)
     }
 
+    /// Appends several objects at once and gives their offsets, as [`Self::append`] would one by one.
+    pub(crate) fn append_all(&mut self, contents: &[&[u8]]) -> Result<Vec<u64>, StoreError> {
+        let (mut offsets, mut whole) = (Vec::with_capacity(contents.len()), Vec::new());
+        for bytes in contents {
+            offsets.push(self.end + whole.len() as u64);
+            whole.extend_from_slice(if bytes.is_empty() { &[0] } else { bytes });
+        }
+        self.file.write_all_at(&whole, self.end).map_err(|e| StoreError::io("writing", &self.path, e))?;
+        self.end += whole.len() as u64;
+        Ok(offsets)
+    }
+
     /// A second handle on the file, to be flushed to disk while others go on writing.
     pub(crate) fn handle(&self) -> Result<(File, PathBuf), StoreError> {
         let file = self.file.try_clone().map_err(|e| StoreError::io("flushing", &self.path, e))?;

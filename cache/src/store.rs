@@ -5,6 +5,8 @@ mod reading;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod through;
+mod together;
 mod verify;
 mod view;
 mod writing;
@@ -20,9 +22,10 @@ use crate::pack::Packs;
 use crate::record::Record;
 use crate::trash::Trash;
 use crate::writer_id::WriterId;
-use crate::{Digest, StoreError, loose};
+use crate::{Digest, StoreError, listing, loose};
 pub use collection::{CollectedRecord, GcOptions, GcReport, Keep, Leftover};
 pub use stats::StoreStats;
+use through::Below;
 pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, VerifyProgress, VerifyReport};
 use view::{INDEX_WORTHWHILE, View};
 use writing::Writer;
@@ -55,6 +58,7 @@ pub struct Store {
     packs: Packs,
     trash: Arc<Trash>,
     lease: Mutex<Option<Lease>>,
+    below: Option<Below>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +106,7 @@ impl Store {
             packs: Packs::new(layout.clone(), Arc::clone(&trash)),
             trash,
             lease: Mutex::default(),
+            below: None,
             layout,
             access,
             view: RwLock::default(),
@@ -190,20 +195,34 @@ impl Store {
         self.view_mut().refresh(&self.layout, &self.id, !self.is_read_only())
     }
 
-    /// Length of an object that is there: known, not marked as damaged, and its file long enough. Its bytes are not
-    /// looked at.
+    /// Length of an object that is there, or in the store below: known, not marked as damaged, and its file long enough. Its
+    /// bytes are not looked at.
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> Option<u64> {
+        self.holds(digest).or_else(|| self.below.as_ref()?.contains(digest))
+    }
+
+    /// As [`Self::contains`], in this store alone.
+    fn holds(&self, digest: &Digest) -> Option<u64> {
         let view = self.view_about(Kind::Object, digest);
         view.catalog.copies(digest).find(|copy| self.is_there(&view, digest, *copy)).map(|copy| copy.length)
     }
 
-    /// The record published under `key`.
+    /// The record published under `key`, here or in the store below.
     ///
     /// If there are several, the latest of those whose objects are all there (as [`Self::contains`] sees it); if there is
-    /// none such, the latest, so that the caller can say which object is missing.
+    /// none such, the latest, so that the caller can say which object is missing. One of this store comes before one of the
+    /// store below.
     #[must_use]
     pub fn record(&self, key: &Digest) -> Option<Arc<Record>> {
+        let own = self.own_record(key);
+        if self.below.is_none() || own.as_ref().is_some_and(|record| self.is_whole(record)) {
+            return own;
+        }
+        self.record_below(key).or(own)
+    }
+
+    fn own_record(&self, key: &Digest) -> Option<Arc<Record>> {
         let mut found: Vec<_> = {
             let view = self.view_about(Kind::Record, key);
             let mut records = view.catalog.records(key);
@@ -214,9 +233,46 @@ impl Store {
             }
             std::iter::once(latest).chain(rest).collect()
         };
-        let whole = |record: &Arc<Record>| record.objects.iter().all(|object| self.contains(object).is_some());
-        let best = found.iter().position(whole).unwrap_or(0);
+        let best = found.iter().position(|record| self.is_whole(record)).unwrap_or(0);
         Some(found.swap_remove(best))
+    }
+
+    /// Copies of an object that the journals name, wherever it may lie, each with the writer of its pack.
+    pub(crate) fn listed(&self, digest: &Digest) -> Vec<(WriterId, crate::catalog::Copy)> {
+        let view = self.view_about(Kind::Object, digest);
+        let writer = |copy: &crate::catalog::Copy| match copy.place {
+            Place::Pack(place) => view.catalog.writer(place.writer).clone(),
+            Place::Loose => self.id.clone(),
+        };
+        view.catalog.copies(digest).map(|copy| (writer(&copy), copy)).collect()
+    }
+
+    /// The latest record of `key` all of whose objects the journals name.
+    pub(crate) fn listed_record(&self, key: &Digest) -> Option<Arc<Record>> {
+        let view = self.view_about(Kind::Record, key);
+        let is_listed = |object: &Digest| view.catalog.copies(object).next().is_some();
+        view.catalog.records(key).find(|record| record.objects.iter().all(is_listed)).cloned()
+    }
+
+    /// Whether there is a store below this one.
+    #[must_use]
+    pub fn has_below(&self) -> bool {
+        self.below.is_some()
+    }
+
+    /// All records published under `key`, latest first, whether or not their objects are there. More than one arise when
+    /// several processes have done the same at once.
+    #[must_use]
+    pub fn records_of(&self, key: &Digest) -> Vec<Arc<Record>> {
+        self.view_about(Kind::Record, key).catalog.records(key).cloned().collect()
+    }
+
+    /// Gives the index back to other processes, for one that has asked what it wanted to know and now works for long.
+    ///
+    /// From then on this store knows what it was asked for, and what [`Self::refresh`] finds that is not in the index yet.
+    /// Other things count as absent until [`Self::load`]: their objects are stored once more, which costs space alone.
+    pub fn settle(&self) {
+        self.view_mut().settle();
     }
 
     /// All records, one a key, in the order of keys; each as [`Self::record`] gives it.
@@ -243,6 +299,18 @@ impl Store {
         Ok(self.update_index(open))
     }
 
+    /// Throws the index away, whatever it is, and builds another from the journals.
+    ///
+    /// Gives whether it was done: not if another process uses the index at this moment, or if it cannot be written.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`].
+    pub fn renew_index(&self) -> Result<bool, StoreError> {
+        self.writable()?;
+        listing::write(&self.layout).map_err(|error| self.refused(error))?;
+        Ok(self.discard_index() && self.update_index(None))
+    }
+
     /// Flushes everything to disk and brings the index up to date. Dropping the store does the latter and leaves the
     /// former to the system.
     ///
@@ -252,20 +320,24 @@ impl Store {
         self.sync()
     }
 
-    /// Throws the index away, unless another process uses it at this moment.
-    fn discard_index(&self) {
+    /// Throws the index away, unless another process uses it at this moment; gives whether there is none now.
+    fn discard_index(&self) -> bool {
         drop(self.view_mut().take_index());
-        if !self.layout.index().exists() {
-            return;
+        let path = self.layout.index();
+        if !path.exists() {
+            return true;
         }
-        match Index::open_patiently(&self.layout.index()) {
-            Err(IndexFault::Locked) => return,
-            Err(fault) => return view::retire_index(&self.layout, &fault),
-            Ok(index) => index.close(),
+        match Index::open_patiently(&path) {
+            Err(IndexFault::Locked) => return false,
+            Err(fault) => view::retire_index(&self.layout, &fault),
+            Ok(index) => {
+                index.close();
+                if let Err(error) = std::fs::remove_dir_all(&path) {
+                    tracing::debug!(%error, "the index cannot be removed");
+                }
+            }
         }
-        if let Err(error) = std::fs::remove_dir_all(self.layout.index()) {
-            tracing::debug!(%error, "the index cannot be removed");
-        }
+        !path.exists()
     }
 
     fn update_index(&self, open: Option<Box<Index>>) -> bool {
@@ -360,6 +432,10 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        if self.access == Access::Write {
+            // Made by those who worked there, and empty once they have ended: a folder for each run would pile up.
+            drop(std::fs::remove_dir(self.work_dir()));
+        }
         let open = self.view_mut().take_index();
         if self.writer().is_none() {
             if let Some(index) = open {
@@ -370,6 +446,9 @@ impl Drop for Store {
         let journals = crate::journal::list(&self.layout.journals()).unwrap_or_default();
         if open.is_some() || journals.iter().map(|journal| journal.length).sum::<u64>() >= INDEX_WORTHWHILE {
             self.update_index(open);
+        }
+        if let Err(error) = listing::write(&self.layout) {
+            tracing::debug!(%error, "the listing is not written");
         }
         // Nothing more is written: from here on a collection may take the journal and the packs.
         drop(self.lease().take());

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use mctune_cache::{Digest, ReadError, Store, StoreError};
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Whether an artifact is one file or a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,61 @@ pub struct Artifact {
     pub digest: Digest,
     /// Size of all files together, in bytes.
     pub bytes: u64,
+}
+
+/// The artifacts of a task by name, sorted, in as little memory as a hundred thousand tasks in one run allow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Artifacts(Box<[(Box<str>, Artifact)]>);
+
+impl Artifacts {
+    /// The artifact called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Artifact> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, artifact)| artifact)
+    }
+
+    /// All of them with their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Artifact)> {
+        self.0.iter().map(|(name, artifact)| (&**name, artifact))
+    }
+}
+
+impl From<BTreeMap<String, Artifact>> for Artifacts {
+    fn from(artifacts: BTreeMap<String, Artifact>) -> Self {
+        Self(artifacts.into_iter().map(|(name, artifact)| (name.into_boxed_str(), artifact)).collect())
+    }
+}
+
+impl Serialize for Artifacts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Artifacts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ByName)
+    }
+}
+
+/// Reads artifacts from a map.
+struct ByName;
+
+impl<'de> Visitor<'de> for ByName {
+    type Value = Artifacts;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a map of artifacts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Artifacts, A::Error> {
+        let mut artifacts: Vec<(Box<str>, Artifact)> = Vec::with_capacity(1);
+        while let Some(entry) = map.next_entry()? {
+            artifacts.push(entry);
+        }
+        artifacts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(Artifacts(artifacts.into_boxed_slice()))
+    }
 }
 
 /// Listing of a folder artifact: relative paths with `/`, sorted, each with its content.
@@ -168,5 +224,21 @@ fn safe_relative<'a>(listing: &Digest, path: &'a str) -> Result<&'a Path, ReadEr
         Ok(relative)
     } else {
         Err(ReadError::Damaged { digest: *listing })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifacts_are_written_and_read_as_a_sorted_map() {
+        let artifact = |text: &[u8]| Artifact { shape: Shape::File, digest: Digest::of(text), bytes: 3 };
+        let map = BTreeMap::from([("b".to_owned(), artifact(b"1")), ("a".to_owned(), artifact(b"2"))]);
+        let artifacts = Artifacts::from(map.clone());
+        let text = serde_json::to_string(&artifacts).unwrap();
+        assert_eq!(text, serde_json::to_string(&map).unwrap());
+        assert_eq!(serde_json::from_str::<Artifacts>(&text).unwrap(), artifacts);
+        assert_eq!((artifacts.get("a"), artifacts.get("c")), (map.get("a"), None));
     }
 }

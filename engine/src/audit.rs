@@ -132,6 +132,7 @@ pub fn audit(
         base: &campaign.pipeline.base,
         runtime: runtime.clone(),
         cancel: cancel.clone(),
+        shared: false,
     };
     let done = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {

@@ -5,6 +5,7 @@
 //! what the stage declares plus `PATH`, `HOME`, and fixed `LANG`, `LC_ALL` and `TZ`.
 
 mod confine;
+mod mentions;
 mod process;
 mod workplace;
 
@@ -168,6 +169,10 @@ impl Stage for Command {
         let file =
             |(index, path): (usize, &PathBuf)| FileDependency { param: format!("files[{index}]"), path: path.clone() };
         params.files.iter().enumerate().map(file).collect()
+    }
+
+    fn mentions(&self, params: &CommandParams) -> Vec<FileDependency> {
+        mentions::of(params)
     }
 
     fn run(&self, params: &CommandParams, context: &mut TaskContext<'_>) -> Result<(), StageError> {

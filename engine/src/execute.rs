@@ -14,11 +14,14 @@ use mctune_cache::{ReadError, Store};
 pub use batch::{Ending, Watcher, run_batch};
 
 use crate::artifact::{self, Artifact};
-use crate::record::TaskRecord;
+use crate::record::{self, Lookup, TaskRecord};
 use crate::registry::Kind;
 use crate::resolve::Resolved;
 use crate::stage::{Cancel, InputArtifact, MissingInput, Progress, Seed, StageError, TaskContext, TaskEnvironment};
 use log::LogFile;
+
+/// Tasks shorter than this are not compared with what other processes did meanwhile, before their record is written.
+const WORTH_A_LOOK: Duration = Duration::from_millis(100);
 
 /// Everything a task is made of, resolved.
 #[derive(Debug)]
@@ -57,6 +60,9 @@ pub struct Surroundings<'a> {
     pub runtime: tokio::runtime::Handle,
     /// Set when the run is to stop.
     pub cancel: Cancel,
+    /// Whether other processes may be running the same tasks: what one of them has published meanwhile is kept, and
+    /// compared.
+    pub shared: bool,
 }
 
 /// Runs a job to its end and leaves its record in the store.
@@ -105,6 +111,7 @@ impl Surroundings<'_> {
         TaskContext::new(job.seed, &job.inputs, &job.resolved.prepared.outputs, environment)
             .with_missing(&job.missing)
             .with_gpus(&job.gpus)
+            .keeping_small_artifacts()
     }
 
     /// Publishes what a task has left, or says why it left nothing.
@@ -122,13 +129,22 @@ impl Surroundings<'_> {
             return Err(if overdue { timed_out(job) } else { error });
         }
         let scratch = context.used_scratch();
-        let artifacts = context.into_written();
+        let (artifacts, unstored) = context.into_left();
         let outputs = &job.resolved.prepared.outputs;
         if let Some(missing) = outputs.iter().find(|output| !artifacts.contains_key(&output.name)) {
             return Err(StageError::failed(format!("the stage ended without its output `{}`", missing.name)));
         }
-        let record = record(job, artifacts, log.keep(self.store)?, took);
-        publish(self.store, job, &record)?;
+        let record = match self.twin(job, &artifacts, took)? {
+            Some(twin) => {
+                log.discard();
+                twin
+            }
+            None => {
+                let record = new_record(job, artifacts, log.keep(self.store)?, took);
+                publish(self.store, job, &record, &unstored)?;
+                record
+            }
+        };
         if let Some(scratch) = scratch {
             // The record stands; a scratch folder left behind costs only space.
             drop(std::fs::remove_dir_all(&scratch));
@@ -137,12 +153,33 @@ impl Surroundings<'_> {
     }
 }
 
+impl Surroundings<'_> {
+    /// The record that another process has published while this one computed the same. Tasks that take next to no time are
+    /// not worth a look into the folder of the journals: at worst they leave a second record that says the same.
+    fn twin(
+        &self,
+        job: &Job,
+        artifacts: &BTreeMap<String, Artifact>,
+        took: Duration,
+    ) -> Result<Option<TaskRecord>, StageError> {
+        if !self.shared || took < WORTH_A_LOOK {
+            return Ok(None);
+        }
+        self.store.refresh()?;
+        let Lookup::Hit(twin) = record::look_up(self.store, &job.resolved.key.digest) else { return Ok(None) };
+        match twin.artifacts == *artifacts {
+            true => Ok(Some(twin)),
+            false => Err(StageError::Differs { host: twin.host }),
+        }
+    }
+}
+
 fn timed_out(job: &Job) -> StageError {
     let limit = humantime::format_duration(job.timeout.unwrap_or_default());
     StageError::with_hint(format!("it took longer than {limit}"), "raise the `timeout` of its stage")
 }
 
-fn record(
+fn new_record(
     job: &Job,
     artifacts: BTreeMap<String, Artifact>,
     log: Option<mctune_cache::Digest>,
@@ -159,13 +196,13 @@ fn record(
     }
 }
 
-/// Stores the key's pre-image and lists, then the record that names every object of the task.
-fn publish(store: &Store, job: &Job, record: &TaskRecord) -> Result<(), StageError> {
+/// Stores the key's pre-image and lists, and what of the artifacts is not stored yet, then the record that names every
+/// object of the task.
+fn publish(store: &Store, job: &Job, record: &TaskRecord, unstored: &[Vec<u8>]) -> Result<(), StageError> {
     let key = &job.resolved.key;
-    let mut objects = vec![store.put(&key.text)?];
-    for listing in &job.listings {
-        objects.push(store.put(listing)?);
-    }
+    let texts = std::iter::once(&key.text).chain(&job.listings);
+    let contents: Vec<&[u8]> = texts.chain(unstored).map(Vec::as_slice).collect();
+    let mut objects = Vec::new();
     for artifact in record.artifacts.values() {
         objects.extend(artifact::objects(store, artifact).map_err(|error| match error {
             ReadError::Store(error) => StageError::Store(error),
@@ -175,7 +212,7 @@ fn publish(store: &Store, job: &Job, record: &TaskRecord) -> Result<(), StageErr
     objects.extend(record.log);
     let body = serde_json::to_vec(record)
         .map_err(|error| StageError::failed(format!("the record cannot be written: {error}")))?;
-    store.publish(&key.digest, &objects, &body)?;
+    store.publish_with(&key.digest, &contents, &objects, &body)?;
     Ok(())
 }
 

@@ -19,7 +19,9 @@ use std::sync::Arc;
 pub use binding::Binding;
 pub use stage::StageNode;
 
-use crate::coords::Coords;
+use serde_json::Value;
+
+use crate::coords::{self, Coords};
 use crate::pipeline::{self, Axis, Pipeline, StageDecl};
 use binding::Link;
 use order::stage_order;
@@ -250,6 +252,12 @@ impl Graph {
         Coords::new(elements.map(|(name, element)| (Arc::clone(name), element.coordinate.clone())).collect())
     }
 
+    /// The same by reference.
+    pub(crate) fn coordinates(&self, task: TaskId) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+        let node = self.stage(self.stage_of(task));
+        node.elements(node.cell(task)).map(|(name, element)| (&**name, &element.coordinate))
+    }
+
     /// The axis elements on which a task lies: what its parameter references stand for.
     #[must_use]
     pub fn axis_bindings(&self, task: TaskId) -> Vec<pipeline::Binding<'_>> {
@@ -260,9 +268,21 @@ impl Graph {
     /// Label of a task: `training[kB=6,fC=0,Y=8000]`; the bare stage name for a stage without axes.
     #[must_use]
     pub fn label(&self, task: TaskId) -> String {
-        let coords = self.coords(task);
-        let name = self.stage(self.stage_of(task)).name();
-        if coords.is_empty() { name.to_owned() } else { format!("{name}[{coords}]") }
+        let mut label = String::new();
+        self.write_label(task, &mut label);
+        label
+    }
+
+    /// Appends the label of a task.
+    pub(crate) fn write_label(&self, task: TaskId, label: &mut String) {
+        label.push_str(self.stage(self.stage_of(task)).name());
+        let coordinates = self.coordinates(task);
+        if coordinates.len() > 0 {
+            label.push('[');
+            // Writing to a string does not fail.
+            let _ = coords::write_label(label, coordinates);
+            label.push(']');
+        }
     }
 
     /// The join through which `binding` serves `consumer`.

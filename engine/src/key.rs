@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::artifact::{Artifact, Shape};
-use crate::coords::Coords;
+use crate::coords::{Canonical, Coords};
 
 /// Version of the recipe. Raising it invalidates every record, so it is raised only when keys would otherwise lie.
 pub const FORMAT: u32 = 1;
@@ -93,18 +93,56 @@ impl Item {
     /// An artifact left by the task at `coords`.
     #[must_use]
     pub fn new(coords: &Coords, artifact: &Artifact) -> Self {
-        // A folder's listing and a file may have the same bytes, but not the same meaning.
-        let prefix = match artifact.shape {
-            Shape::File => "",
-            Shape::Tree => "tree:",
-        };
-        Self(coords.canonical(), format!("{prefix}{}", artifact.digest))
+        Self(coords.canonical(), mark(Some(artifact)))
     }
 
     /// Stands for the artifact of a task that failed, in a gather that does without.
     #[must_use]
     pub fn missing(coords: &Coords) -> Self {
-        Self(coords.canonical(), "missing".to_owned())
+        Self(coords.canonical(), mark(None))
+    }
+}
+
+/// How an artifact stands in a list; nothing for one that is missing.
+fn mark(artifact: Option<&Artifact>) -> String {
+    match artifact {
+        None => "missing".to_owned(),
+        // A folder's listing and a file may have the same bytes, but not the same meaning.
+        Some(Artifact { shape: Shape::Tree, digest, .. }) => format!("tree:{digest}"),
+        Some(Artifact { shape: Shape::File, digest, .. }) => digest.to_string(),
+    }
+}
+
+/// A list that is written down item by item: a gather of a hundred thousand never stands in memory as values.
+pub(crate) struct Listing {
+    is_long: bool,
+    items: Vec<Item>,
+    text: Vec<u8>,
+}
+
+impl Listing {
+    /// A list that will have so many items.
+    pub(crate) fn of(count: usize) -> Self {
+        Self { is_long: count > INLINE_ITEMS, items: Vec::new(), text: Vec::new() }
+    }
+
+    /// Adds an artifact, or that one is missing.
+    pub(crate) fn add(&mut self, coords: &Canonical<'_>, artifact: Option<&Artifact>) -> Result<(), serde_json::Error> {
+        if !self.is_long {
+            self.items.push(Item(serde_json::to_value(coords)?, mark(artifact)));
+            return Ok(());
+        }
+        self.text.push(if self.text.is_empty() { b'[' } else { b',' });
+        serde_json::to_writer(&mut self.text, &(coords, mark(artifact)))
+    }
+
+    /// The list as it enters keys.
+    pub(crate) fn end(mut self) -> Gathered {
+        if !self.is_long {
+            return Gathered { items: Items::Items(self.items), listing: None };
+        }
+        self.text.push(b']');
+        Gathered { items: Items::Gathered(Digest::of(&self.text)), listing: Some(self.text) }
     }
 }
 
@@ -198,6 +236,25 @@ mod tests {
     fn pre_images_read_back() {
         let key = ActionKey::of(&image()).unwrap();
         assert_eq!(serde_json::from_slice::<PreImage>(&key.text).unwrap(), image());
+    }
+
+    #[test]
+    fn lists_are_written_item_by_item_as_they_are_at_once() {
+        for count in [1_usize, INLINE_ITEMS, INLINE_ITEMS + 1, 20] {
+            let coords = |at: usize| Coords::new(vec![("p".into(), json!({"kB": 6.5})), ("at".into(), json!(at))]);
+            let artifact = |at: usize| {
+                let shape = if at % 2 == 0 { Shape::File } else { Shape::Tree };
+                Artifact { shape, digest: Digest::of(&[u8::try_from(at).unwrap()]), bytes: 1 }
+            };
+            let mut listing = Listing::of(count);
+            let mut items = Vec::new();
+            for at in 0..count {
+                let (coords, artifact) = (coords(at), (at != 3).then(|| artifact(at)));
+                listing.add(&Canonical::new(coords.iter()), artifact.as_ref()).unwrap();
+                items.push(artifact.map_or_else(|| Item::missing(&coords), |artifact| Item::new(&coords, &artifact)));
+            }
+            assert_eq!(listing.end(), Gathered::new(items).unwrap());
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod params;
 mod problem;
 mod reference;
 mod schema;
+mod settings;
 mod source;
 mod stages;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use serde_json::{Map, Value};
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Note, Severity};
 pub use origins::{Origin, Origins, StageField};
 pub use schema::schema;
+pub use settings::{Shape, settings};
 pub use source::Source;
 
 use crate::pipeline::{Pipeline, StageDecl};
@@ -84,8 +86,8 @@ pub fn load_file(
 /// The place behind `text`, in the first source.
 fn end_of(text: &str) -> Span {
     let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    let line = text.rsplit('\n').next().unwrap_or("");
-    let lines = text.split('\n').count();
+    let line = source::lines(text).last().unwrap_or("");
+    let lines = source::lines(text).count();
     Span { source: SourceId(0), line: narrow(lines), column: narrow(line.chars().count() + 1), length: 1 }
 }
 
@@ -100,10 +102,34 @@ pub fn load(
     overrides: &[String],
     registry: &Registry,
 ) -> Result<Pipeline, Diagnostics> {
+    load_with(source, None, base, (profile, overrides), registry)
+}
+
+/// Reads a pipeline from the texts of all its files, as they were kept when it was read before.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_kept(
+    source: Source,
+    included: &[Source],
+    base: &Path,
+    (profile, overrides): (Option<&str>, &[String]),
+    registry: &Registry,
+) -> Result<Pipeline, Diagnostics> {
+    load_with(source, Some(included), base, (profile, overrides), registry)
+}
+
+fn load_with(
+    source: Source,
+    given: Option<&[Source]>,
+    base: &Path,
+    (profile, overrides): (Option<&str>, &[String]),
+    registry: &Registry,
+) -> Result<Pipeline, Diagnostics> {
     let mut sources = Sources::default();
     let mut report = Report::default();
     let file = sources.add(source.path.display().to_string(), source.text.trim_start_matches('\u{feff}'));
-    let mut call = Call { base, path: &source.path, profile, overrides, registry, sources: &mut sources };
+    let mut call = Call { base, path: &source.path, given, profile, overrides, registry, sources: &mut sources };
     let Some(mut read) = read(&source.text, file, &mut call, &mut report) else {
         return Err(report.into_errors(&sources));
     };
@@ -153,6 +179,7 @@ struct Understood {
 struct Call<'a> {
     base: &'a Path,
     path: &'a Path,
+    given: Option<&'a [Source]>,
     profile: Option<&'a str>,
     overrides: &'a [String],
     registry: &'a Registry,
@@ -168,7 +195,7 @@ fn read(text: &str, file: SourceId, call: &mut Call<'_>, report: &mut Report) ->
     if parsed.stopped {
         return None;
     }
-    let whole = parsed.root.map(|root| include::whole(root, call.base, call.path, call.sources, report));
+    let whole = parsed.root.map(|root| include::whole(root, (call.base, call.path), call.given, call.sources, report));
     let mut document = document::read(whole.as_ref().map(|whole| &whole.root), file, report)?;
     let Whole { root, included, sound: all_read } = whole?;
     let mut mentioned = Vec::new();

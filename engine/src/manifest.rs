@@ -3,8 +3,11 @@
 //! `runs/<run>/manifest.json` says what was run and how it ended, `runs/<run>/tasks.jsonl` has a line for each task whose
 //! key is known. Both are written to the side and renamed, so that a reader never sees half of one.
 
+mod checksums;
 mod history;
+mod seen;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,10 +16,13 @@ use mctune_cache::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use checksums::{damage, seal};
+pub(crate) use history::read_keys;
 pub use history::{History, PastRun, find};
+pub use seen::{SeenKeys, read_seen};
 
-use crate::artifact::Artifact;
-use crate::coords::Coords;
+use crate::artifact::{Artifact, Artifacts};
+use crate::coords::{Canonical, Coords};
 
 /// Facts of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -170,11 +176,12 @@ pub(crate) fn file_safe(coords: &str) -> String {
     }
 }
 
-/// Writes a manifest.
+/// Writes a manifest; gives the digest of the file.
 ///
 /// # Errors
 /// [`ManifestError`].
-pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
+pub fn write(folder: &Path, manifest: &Manifest) -> Result<Digest, ManifestError> {
+    checksums::unseal(folder);
     let path = folder.join("manifest.json");
     replace(&path, |out| {
         serde_json::to_writer_pretty(&mut *out, manifest)?;
@@ -182,30 +189,63 @@ pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
     })
 }
 
-/// Writes the list of tasks.
+/// Writes the list of tasks: a [`TaskLine`] each, or what is written like one. Gives the digest of the file.
 ///
 /// # Errors
 /// [`ManifestError`].
-pub fn write_tasks(folder: &Path, tasks: impl Iterator<Item = TaskLine>) -> Result<(), ManifestError> {
+pub fn write_tasks(folder: &Path, tasks: impl Iterator<Item = impl Serialize>) -> Result<Digest, ManifestError> {
+    checksums::unseal(folder);
     replace(&folder.join("tasks.jsonl"), |out| {
+        let mut line = Vec::new();
         for task in tasks {
-            serde_json::to_writer(&mut *out, &task)?;
-            writeln!(out)?;
+            line.clear();
+            serde_json::to_writer(&mut line, &task)?;
+            line.push(b'\n');
+            out.write_all(&line)?;
         }
         Ok(())
     })
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), ManifestError> {
+/// A [`TaskLine`] as a run writes it, without copies of what the run holds anyway.
+#[derive(Serialize)]
+pub(crate) struct WrittenLine<'a> {
+    pub(crate) task: String,
+    pub(crate) stage: &'a str,
+    pub(crate) coords: Canonical<'a>,
+    pub(crate) key: Digest,
+    pub(crate) ran: bool,
+    pub(crate) artifacts: Cow<'a, Artifacts>,
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<Digest, ManifestError> {
     let io = |action| move |source| ManifestError::Io { action, path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io("cannot create the folder of"))?;
     let file = tempfile::NamedTempFile::new_in(folder).map_err(io("cannot write beside"))?;
-    let mut out = BufWriter::new(file);
+    let mut out = BufWriter::with_capacity(1 << 16, Hashing { file, hasher: Hasher::new() });
     write(&mut out).map_err(io("cannot write"))?;
-    let file = out.into_inner().map_err(|error| io("cannot write")(error.into_error()))?;
+    let Hashing { file, hasher } = out.into_inner().map_err(|error| io("cannot write")(error.into_error()))?;
     file.persist(path).map_err(|error| io("cannot rename to")(error.error))?;
-    Ok(())
+    Ok(hasher.finalize().into())
+}
+
+/// A file that is hashed while it is written.
+struct Hashing {
+    file: tempfile::NamedTempFile,
+    hasher: Hasher,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Names of all runs, latest first.
@@ -266,19 +306,26 @@ pub fn read_tasks(folder: &Path) -> Result<Vec<TaskLine>, ManifestError> {
 /// blake3 over one line per artifact, `task <tab> artifact <tab> digest`, tasks in the order of the pipeline. Two people
 /// whose campaigns agree in every byte compare this one value.
 #[derive(Debug, Default)]
-pub struct CampaignDigest(Hasher);
+pub struct CampaignDigest {
+    hasher: Hasher,
+    line: String,
+}
 
 impl CampaignDigest {
     /// Adds the artifacts of a task.
-    pub fn add(&mut self, label: &str, artifacts: &BTreeMap<String, Artifact>) {
-        for (name, artifact) in artifacts {
-            self.0.update(format!("{label}\t{name}\t{}\n", artifact.digest).as_bytes());
+    pub fn add(&mut self, label: &str, artifacts: &Artifacts) {
+        use std::fmt::Write as _;
+        for (name, artifact) in artifacts.iter() {
+            self.line.clear();
+            // Writing to a string does not fail.
+            let _ = writeln!(self.line, "{label}\t{name}\t{}", artifact.digest);
+            self.hasher.update(self.line.as_bytes());
         }
     }
 
     /// The digest.
     #[must_use]
     pub fn finish(&self) -> Digest {
-        self.0.finalize().into()
+        self.hasher.finalize().into()
     }
 }

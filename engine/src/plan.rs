@@ -1,6 +1,7 @@
 //! What a run would do, and why: hit, run, or wait for something that runs.
 
 mod cause;
+mod damage;
 mod diff;
 mod expect;
 mod explanation;

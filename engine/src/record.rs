@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use mctune_cache::{Digest, Store};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Artifacts};
 
 /// What a finished task left. Only `artifacts` is ever used to compute anything; the rest is for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,11 +28,25 @@ pub struct TaskRecord {
     pub log: Option<Digest>,
 }
 
-/// What a look-up of a key found.
+/// The part of a record that a run computes with: read a hundred thousand times where there is nothing to do.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Kept {
+    /// Artifacts by output name.
+    pub artifacts: Artifacts,
+}
+
+/// The part of a record that names the log.
+#[derive(Deserialize)]
+struct Logged {
+    #[serde(default)]
+    log: Option<Digest>,
+}
+
+/// What a look-up of a key found; `R` is what is read of the record.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Lookup {
+pub enum Lookup<R = TaskRecord> {
     /// A record, and all its objects are present.
-    Hit(TaskRecord),
+    Hit(R),
     /// A record, but an object of it is gone or known to be damaged.
     Lost {
         /// The object.
@@ -42,7 +57,7 @@ pub enum Lookup {
         /// One of these objects.
         object: Digest,
         /// The record: it tells what the task would cost.
-        record: TaskRecord,
+        record: R,
     },
     /// No record.
     Unknown,
@@ -57,12 +72,24 @@ pub fn read(store: &Store, key: &Digest) -> Option<TaskRecord> {
 /// Looks for a usable record of `key`. Presence of the objects is checked, their bytes are verified when they are read.
 #[must_use]
 pub fn look_up(store: &Store, key: &Digest) -> Lookup {
+    look_up_as(store, key)
+}
+
+/// The same, of which only `R` is read.
+pub(crate) fn look_up_as<R: DeserializeOwned>(store: &Store, key: &Digest) -> Lookup<R> {
     let Some(record) = store.record(key) else { return Lookup::Unknown };
-    let missing = record.objects.iter().find(|object| store.contains(object).is_none()).copied();
+    let mut missing = record.objects.iter().filter(|object| store.contains(object).is_none()).copied();
     match serde_json::from_slice(&record.body) {
-        Ok(found) => match missing {
+        Ok(found) if record.bare => {
+            // Of what lies in a store below, artifacts are copied when they are read. Whoever has those has the result.
+            let log = serde_json::from_slice::<Logged>(&record.body).ok().and_then(|record| record.log);
+            match missing.find(|object| object != key && Some(*object) != log) {
+                None => Lookup::Hit(found),
+                Some(object) => Lookup::Collected { object, record: found },
+            }
+        }
+        Ok(found) => match missing.next() {
             None => Lookup::Hit(found),
-            Some(object) if record.bare => Lookup::Collected { object, record: found },
             Some(object) => Lookup::Lost { object },
         },
         Err(error) => {

@@ -32,6 +32,8 @@ pub trait Kind: Send + Sync {
     /// # Errors
     /// One error per thing that is wrong, each with the path of the parameter.
     fn prepare(&self, params: &Value) -> Result<Prepared, Vec<ParamError>>;
+    /// Files that prepared parameters seem to name without declaring them.
+    fn mentions(&self, prepared: &Prepared) -> Vec<FileDependency>;
     /// Which tasks may be computed in one call.
     fn batching(&self) -> Option<Batching>;
     /// Computes one task.
@@ -114,6 +116,9 @@ impl<S: Stage> Kind for Erased<S> {
         let outputs = self.0.outputs(&params);
         let files = self.0.files(&params);
         Ok(Prepared { canonical, outputs, files, typed: Arc::new(params) })
+    }
+    fn mentions(&self, prepared: &Prepared) -> Vec<FileDependency> {
+        prepared.typed.downcast_ref::<S::Params>().map(|params| self.0.mentions(params)).unwrap_or_default()
     }
     fn batching(&self) -> Option<Batching> {
         self.0.batching()

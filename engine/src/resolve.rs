@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mctune_cache::{Digest, Store};
+use serde_json::Value;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Artifacts};
 use crate::graph::{Binding, BindingId, Graph, JoinId, TaskId};
 use crate::key::{self, ActionKey, Gathered, PreImage, SeedIdentity, SourceIdentity};
 use crate::pipeline::Pipeline;
-use crate::record::{self, Lookup, TaskRecord};
+use crate::record::{self, Kept, Lookup, TaskRecord};
 use crate::registry::Prepared;
 use crate::stage::{ParamError, Seed};
 pub(crate) use files::digest_path;
@@ -77,7 +78,7 @@ pub struct Resolver<'a> {
     graph: &'a Graph,
     store: &'a Store,
     /// Artifacts of tasks that are done.
-    artifacts: Vec<Option<Arc<BTreeMap<String, Artifact>>>>,
+    artifacts: Vec<Option<Artifacts>>,
     /// Tasks that failed for good, and those blocked by them.
     lost: HashSet<TaskId>,
     gathered: HashMap<JoinId, Arc<Gathered>>,
@@ -106,13 +107,13 @@ impl<'a> Resolver<'a> {
 
     /// Artifacts of a task, once it is done.
     #[must_use]
-    pub fn artifacts(&self, task: TaskId) -> Option<&Arc<BTreeMap<String, Artifact>>> {
+    pub fn artifacts(&self, task: TaskId) -> Option<&Artifacts> {
         self.artifacts[task.index()].as_ref()
     }
 
     /// Tells that `task` is done.
-    pub fn done(&mut self, task: TaskId, artifacts: BTreeMap<String, Artifact>) {
-        self.artifacts[task.index()] = Some(Arc::new(artifacts));
+    pub fn done(&mut self, task: TaskId, artifacts: impl Into<Artifacts>) {
+        self.artifacts[task.index()] = Some(artifacts.into());
     }
 
     /// Tells that the result of `task` turned out to be broken.
@@ -163,23 +164,31 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// [`ResolveError`].
     pub fn resolve(&mut self, task: TaskId) -> Result<Resolved, ResolveError> {
-        let prepared = self.prepare(task)?;
-        let image = self.pre_image(task, &prepared)?;
+        let mut prepared = self.prepare(task)?;
+        // Lent, not copied.
+        let params = std::mem::take(&mut prepared.canonical);
+        let image = self.pre_image(task, &prepared, params)?;
         let key =
             ActionKey::of(&image).map_err(|source| ResolveError::Encoding { task: self.graph.label(task), source })?;
+        prepared.canonical = image.params;
         Ok(Resolved { key, prepared })
     }
 
     /// Result of `key`, if the store has it whole; also for tasks of other runs and people.
     #[must_use]
-    pub fn look_up(&self, key: &Digest) -> Lookup {
-        record::look_up(self.store, key)
+    pub fn look_up(&self, key: &Digest) -> Lookup<Kept> {
+        record::look_up_as(self.store, key)
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        self.store
     }
 
     /// The record of a task that is done, from its key.
     #[must_use]
     pub fn hit(&self, key: &Digest) -> Option<TaskRecord> {
-        match self.look_up(key) {
+        match record::look_up(self.store, key) {
             Lookup::Hit(record) => Some(record),
             Lookup::Lost { .. } | Lookup::Collected { .. } | Lookup::Unknown => None,
         }
@@ -190,11 +199,12 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// [`ResolveError`].
     pub fn own_part(&mut self, task: TaskId) -> Result<PreImage, ResolveError> {
-        let prepared = self.prepare(task)?;
-        self.without_inputs(task, &prepared)
+        let mut prepared = self.prepare(task)?;
+        let params = std::mem::take(&mut prepared.canonical);
+        self.without_inputs(task, &prepared, params)
     }
 
-    fn without_inputs(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
+    fn without_inputs(&mut self, task: TaskId, prepared: &Prepared, params: Value) -> Result<PreImage, ResolveError> {
         let node = self.graph.stage(self.graph.stage_of(task));
         let kind = &node.decl.kind;
         let seed = kind.stochastic().then(|| SeedIdentity {
@@ -210,15 +220,15 @@ impl<'a> Resolver<'a> {
             format: key::FORMAT,
             kind: kind.name().to_owned(),
             version: kind.version(),
-            params: prepared.canonical.clone(),
+            params,
             seed,
             files,
             inputs: BTreeMap::new(),
         })
     }
 
-    fn pre_image(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
-        let mut image = self.without_inputs(task, prepared)?;
+    fn pre_image(&mut self, task: TaskId, prepared: &Prepared, params: Value) -> Result<PreImage, ResolveError> {
+        let mut image = self.without_inputs(task, prepared, params)?;
         let graph = self.graph;
         for &id in &graph.stage(graph.stage_of(task)).inputs {
             let binding = graph.binding(id);

@@ -104,6 +104,9 @@ pub enum RunError {
 /// How often the store makes what was written durable and looks for what others wrote.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
 
+/// How often answers are looked for that no worker rang for.
+const ROUND: Duration = Duration::from_millis(50);
+
 /// Tasks looked up between two looks at what else happened.
 const RESOLVED_AT_ONCE: usize = 256;
 
@@ -120,10 +123,12 @@ pub async fn run(
     mut signals: mpsc::UnboundedReceiver<Signal>,
     reporter: Arc<dyn Reporter>,
 ) -> Result<RunReport, RunError> {
-    let (sender, mut answers) = mpsc::unbounded_channel();
+    let inbox = Arc::new(worker::Inbox::default());
     let mut session = Session::begin(&campaign, &store, &options, &*reporter)?;
     let mut timer = tokio::time::interval(SYNC_EVERY);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut round = tokio::time::interval(ROUND);
+    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let more = session.resolve_some(RESOLVED_AT_ONCE)?;
         while let Some(batch) = session.next_batch()? {
@@ -132,7 +137,7 @@ pub async fn run(
                 store: Arc::clone(&store),
                 reporter: Arc::clone(&reporter),
                 cancel: options.cancel.clone(),
-                answers: sender.clone(),
+                inbox: Arc::clone(&inbox),
             };
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || worker::execute(&batch, &around, runtime));
@@ -142,20 +147,18 @@ pub async fn run(
         }
         let resting = session.next_rested();
         tokio::select! {
-            Some(answer) = answers.recv() => {
-                session.answer(answer);
-                while let Ok(answer) = answers.try_recv() {
-                    session.answer(answer);
-                }
-            }
+            () = inbox.rung() => {}
+            _ = round.tick() => {}
             Some(signal) = signals.recv() => session.signal(signal),
             _ = timer.tick() => {
+                session.seen.flush();
                 store.sync()?;
                 store.refresh()?;
             }
             () = at(resting), if resting.is_some() => session.wake_rested(Instant::now()),
             () = std::future::ready(()), if more => {}
         }
+        inbox.take().into_iter().for_each(|answer| session.answer(answer));
     }
     store.sync()?;
     session.finish()

@@ -58,6 +58,12 @@ pub trait Stage: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Files that the parameters seem to name without declaring them: words of a command line. One that exists earns a
+    /// warning.
+    fn mentions(&self, _params: &Self::Params) -> Vec<FileDependency> {
+        Vec::new()
+    }
+
     /// Computes the artifacts of one task.
     ///
     /// # Errors
@@ -182,6 +188,12 @@ pub enum StageError {
         digest: Digest,
         /// Missing rather than damaged.
         missing: bool,
+    },
+    /// Another process has left other bytes for the same key.
+    #[error("{host} has left other bytes for the same task: it is not deterministic")]
+    Differs {
+        /// The machine of the other process.
+        host: String,
     },
     /// The run was told to stop.
     #[error("interrupted")]

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{note, say, say_json};
 use crate::args::LogsArgs;
 use crate::exit::{Code, NotFound};
-use crate::place;
+use crate::{cluster, place};
 
 /// A log, and where it came from.
 struct Log {
@@ -84,6 +84,15 @@ fn latest(campaign: &Campaign, store: &Store, task: TaskId) -> anyhow::Result<Op
             .is_ok_and(|manifest| manifest.campaign == campaign.pipeline.name);
         if ours && let Some(log) = of_run(campaign, store, task, &name)? {
             return Ok(Some(log));
+        }
+    }
+    // Elements of job lists keep the logs of what failed beside their list.
+    let stage = campaign.graph.stage(campaign.graph.stage_of(task)).name();
+    for list in cluster::lists(&cluster::home_in(store.root(), campaign), &[])? {
+        let path = manifest::log_path(list.path(), stage, &campaign.graph.coords(task));
+        if let Ok(bytes) = std::fs::read(path) {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            return Ok(Some(Log { text, run: Some(format!("list {}", list.id())) }));
         }
     }
     Ok(None)

@@ -130,6 +130,12 @@ fn write_page(
     std::fs::write(target, page).with_context(|| format!("cannot write {}", target.display()))
 }
 
+/// What a command needs beside the pipeline to find the run's artifacts.
+fn options(run: &Manifest) -> String {
+    let profile = run.profile.iter().map(|profile| format!(" --profile {profile}"));
+    profile.chain(run.overrides.iter().map(|change| format!(" --set '{change}'"))).collect()
+}
+
 fn facts(run: &Manifest) -> Vec<(String, String)> {
     let mut facts = vec![
         ("Campaign digest", run.campaign_digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string())),
@@ -148,6 +154,8 @@ fn facts(run: &Manifest) -> Vec<(String, String)> {
         ("Ended", run.ended.clone().unwrap_or_else(|| "-".to_owned())),
         ("Machine", format!("{} ({}, {} cores)", run.host, run.platform, run.jobs)),
         ("Program", format!("mctune {}", run.program)),
+        // The page's script puts an artifact's address in the place of the last word.
+        ("Look an artifact up", format!("mctune show {}{} 'TASK.ARTIFACT'", run.pipeline.display(), options(run))),
     ]);
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mctune_cache::Store;
 use mctune_engine::campaign::Campaign;
 use mctune_engine::event::{Failure, Reporter, Silent};
 use mctune_engine::manifest::Outcome;
@@ -35,26 +36,15 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Code> {
             .map_err(|error| Usage(format!("cannot create {}: {error}", path.display())))?;
         reporter = Arc::new(timeline);
     }
-    let cancel = Cancel::default();
     let options = RunOptions {
         budget: budget.resources,
         gpus: budget.gpus,
         keep_going: args.keep_going,
         only: wanted,
         forget,
-        cancel: cancel.clone(),
+        cancel: Cancel::default(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        // One thread for each task that can run at once; tasks that hold several cores make their own.
-        .max_blocking_threads(budget.resources.cpus as usize + 2)
-        .enable_all()
-        .build()?;
-    let result = runtime.block_on(async {
-        let (sender, signals) = mpsc::unbounded_channel();
-        tokio::spawn(forward_signals(sender, cancel));
-        run::run(Arc::clone(&campaign), Arc::clone(&store), options, signals, reporter).await
-    })?;
+    let result = drive(&campaign, &store, options, reporter)?;
     let page = match result.outcome {
         Outcome::Complete => report::write_pages(&campaign, &store, &result.run)?,
         _ => Vec::new(),
@@ -79,12 +69,29 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Code> {
     })
 }
 
-fn reporter(
-    style: ProgressStyle,
+/// Runs a campaign under the signals of this process.
+pub(super) fn drive(
     campaign: &Arc<Campaign>,
-    store: &mctune_cache::Store,
-    budget: Resources,
-) -> Arc<dyn Reporter> {
+    store: &Arc<Store>,
+    options: RunOptions,
+    reporter: Arc<dyn Reporter>,
+) -> anyhow::Result<RunReport> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // One thread for each task that can run at once; tasks that hold several cores make their own.
+        .max_blocking_threads(options.budget.cpus as usize + 2)
+        .enable_all()
+        .build()?;
+    let cancel = options.cancel.clone();
+    let result = runtime.block_on(async {
+        let (sender, signals) = mpsc::unbounded_channel();
+        tokio::spawn(forward_signals(sender, cancel));
+        run::run(Arc::clone(campaign), Arc::clone(store), options, signals, reporter).await
+    })?;
+    Ok(result)
+}
+
+fn reporter(style: ProgressStyle, campaign: &Arc<Campaign>, store: &Store, budget: Resources) -> Arc<dyn Reporter> {
     use std::io::IsTerminal as _;
     let estimate = || Estimate::new(campaign, &pace::read(&store.runs_dir(), &campaign.pipeline.name), budget);
     match style {
@@ -141,7 +148,7 @@ fn summary(report: &RunReport) -> String {
     text
 }
 
-fn describe(failure: &Failure, args: &CampaignArgs) -> String {
+pub(super) fn describe(failure: &Failure, args: &CampaignArgs) -> String {
     let severity = if failure.tolerated { "warning" } else { "error" };
     let tries = if failure.attempts > 1 { format!(" {} times", failure.attempts) } else { String::new() };
     let mut text = format!("{severity}: task {} failed{tries}: {}\n", failure.task, failure.error);
@@ -173,6 +180,9 @@ fn choices(args: &CampaignArgs) -> String {
     }
     if let Some(store) = &args.store.store {
         text.push_str(&format!(" --store '{}'", store.display()));
+    }
+    if let Some(from) = &args.store_from {
+        text.push_str(&format!(" --store-from '{from}'"));
     }
     text
 }

@@ -85,7 +85,7 @@ fn state(run: &Manifest) -> &'static str {
 }
 
 /// Whether the process of a run on this machine has ended; of other machines nothing is known.
-fn is_gone(run: &Manifest) -> bool {
+pub(crate) fn is_gone(run: &Manifest) -> bool {
     let process = run.run.rsplit('-').next().and_then(|id| id.parse::<u32>().ok());
     let here = run.host == mctune_engine::execute::host_name();
     here && process.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists())

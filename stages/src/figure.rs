@@ -1,6 +1,6 @@
 //! Figures for science as SVG: spectra with pulls below, points with error bars, bands, histograms.
 //!
-//! A [`Figure`] is a stack of [`Panel`]s over one x axis; a panel holds [`Series`]. What is drawn can also be read: the
+//! A [`Figure`] is a stack of [`Panel`]s over one x axis, a [`Corner`] a triangle of them; a panel holds [`Series`]. What is drawn can also be read: the
 //! same series give the figure's CSV ([`Figure::csv`]), so that picture and numbers cannot disagree.
 //!
 //! Colours are CSS classes, not values: inside a page they follow the page's custom properties (light, dark, print); a
@@ -14,7 +14,9 @@
 //! Knows nothing of stages, fits or HTML pages.
 
 mod axis;
+mod corner;
 mod draw;
+mod drawing;
 mod legend;
 mod marks;
 pub mod number;
@@ -25,6 +27,8 @@ mod text;
 mod ticks;
 
 pub use axis::{Axis, Scale};
+pub use corner::Corner;
+pub use drawing::Drawing;
 pub use panel::{Figure, Mark, Panel, Point, Series, Stroke, Symbol};
 pub use style::{Colour, file_style, page_style};
 pub use text::{escape, html};

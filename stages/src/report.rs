@@ -3,7 +3,10 @@
 //! What the page shows follows from the inputs alone: no times, hosts or campaign digest. Those belong to a run and are
 //! joined by [`insert_run_facts`] when the page is written out.
 
+pub mod beside;
 pub mod bias;
+pub mod calibration;
+pub mod comparison;
 pub mod compose;
 pub mod content;
 pub mod exposure;
@@ -13,6 +16,8 @@ mod inputs;
 pub mod labels;
 pub mod learned;
 pub mod page;
+pub mod posterior;
+pub mod provenance;
 pub mod pulls;
 pub mod recovery;
 pub mod response;
@@ -28,9 +33,9 @@ use mctune_engine::stage::{Arity, Output, ParamError, Slot, Slots, Stage, StageE
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CURVE, FIGURES, FIT, MODEL, PAGE, RESPONSE, SAMPLE, SUMMARY};
+use crate::{BIAS, CALIBRATION, CURVE, FIGURES, FIT, MODEL, PAGE, POSTERIOR, RESPONSE, SAMPLE, SUMMARY};
+use beside::Published;
 use compose::Options;
-use exposure::Published;
 use labels::Labels;
 use page::Page;
 
@@ -83,7 +88,7 @@ impl Default for ReportParams {
 impl Stage for Report {
     type Params = ReportParams;
     const KIND: &'static str = "report";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SUMMARY: &'static str = "Writes one self-contained HTML page with figures and tables of a campaign";
 
     fn slots(&self) -> Slots {
@@ -94,6 +99,9 @@ impl Stage for Report {
             slot("model", MODEL, "Estimators whose densities are drawn over the spectra."),
             slot("curve", CURVE, "Learning curves."),
             slot("fits", FIT, "Fits; those of one stage are shown together."),
+            slot("posterior", POSTERIOR, "Draws of posteriors, for corner plots."),
+            slot("bias", BIAS, "Bias scans, from more fits than a page should gather."),
+            slot("calibration", CALIBRATION, "Coverage, ranks, goodness of fit, information of estimators."),
             slot("summary", SUMMARY, "Tables of bias, spread and pulls."),
         ])
     }
@@ -139,8 +147,8 @@ fn figure_files(page: &Page) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for section in &page.sections {
         for figure in section.figures() {
-            files.insert(format!("{}.svg", figure.name), figure.standalone_svg());
-            files.insert(format!("{}.csv", figure.name), figure.csv());
+            files.insert(format!("{}.svg", figure.name()), figure.standalone_svg());
+            files.insert(format!("{}.csv", figure.name()), figure.csv());
         }
         files.extend(section.tables().map(|(name, csv)| (format!("{name}.csv"), csv.to_owned())));
     }

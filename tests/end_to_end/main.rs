@@ -1,10 +1,12 @@
 //! End to end: the real binary, the real pipeline, a temporary home.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect has failed")]
 
+mod behaviour;
 mod campaign;
 mod changes;
 mod commands;
 mod diagnosis;
+mod estimators;
 mod fitting;
 mod home;
 mod inspection;
@@ -13,3 +15,4 @@ mod running;
 mod schema;
 mod signals;
 mod simulate;
+mod store;

@@ -159,14 +159,19 @@ impl Frame {
                 CONDEMNED
             }
         };
-        let (length, payload_sum) = (to_u32(out.len() - HEADER), crc32fast::hash(&out[HEADER..]));
-        out[..4].copy_from_slice(&MAGIC);
-        out[4] = kind;
-        out[8..12].copy_from_slice(&length.to_le_bytes());
-        out[12..16].copy_from_slice(&payload_sum.to_le_bytes());
-        if let Some(header_sum) = out.first_chunk().map(|covered| seal.sum(offset, covered)) {
-            out[HEADER - 4..HEADER].copy_from_slice(&header_sum.to_le_bytes());
-        }
+        put_header(kind, seal, offset, out);
+    }
+}
+
+/// Fills in the header of the frame in `out`, whose payload stands there already.
+pub(super) fn put_header(kind: u8, seal: Seal, offset: u64, out: &mut [u8]) {
+    let (length, payload_sum) = (to_u32(out.len() - HEADER), crc32fast::hash(&out[HEADER..]));
+    out[..4].copy_from_slice(&MAGIC);
+    out[4] = kind;
+    out[8..12].copy_from_slice(&length.to_le_bytes());
+    out[12..16].copy_from_slice(&payload_sum.to_le_bytes());
+    if let Some(header_sum) = out.first_chunk().map(|covered| seal.sum(offset, covered)) {
+        out[HEADER - 4..HEADER].copy_from_slice(&header_sum.to_le_bytes());
     }
 }
 

@@ -81,18 +81,24 @@ enum Piece {
 }
 
 /// Hands every whole frame of a journal from offset `from` on to `on_frame`, with its offset.
-pub(crate) fn scan(
-    path: &Path,
-    writer: &WriterId,
-    from: u64,
-    mut on_frame: impl FnMut(u64, Frame),
-) -> io::Result<Scan> {
+pub(crate) fn scan(path: &Path, writer: &WriterId, from: u64, on_frame: impl FnMut(u64, Frame)) -> io::Result<Scan> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
+    scan_bytes(&mut file, writer, from, CHUNK, on_frame)
+}
+
+/// As [`scan`], of bytes that lie at offset `from` of the journal, `chunk` of them at once.
+pub(super) fn scan_bytes(
+    source: &mut dyn Read,
+    writer: &WriterId,
+    from: u64,
+    chunk: usize,
+    mut on_frame: impl FnMut(u64, Frame),
+) -> io::Result<Scan> {
     let seal = Seal::of(writer);
     let mut found = Scan { resume: from, faults: Vec::new() };
     // `bytes` lie at offset `base` of the journal; those before `at` are done with.
-    let (mut bytes, mut base, mut at) = (Vec::with_capacity(2 * CHUNK), from, 0);
+    let (mut bytes, mut base, mut at) = (Vec::with_capacity(2 * chunk), from, 0);
     loop {
         let offset = base + at as u64;
         match piece(&bytes[at..], seal, offset) {
@@ -109,8 +115,8 @@ pub(crate) fn scan(
                 bytes.drain(..at);
                 (base, at) = (offset, 0);
                 // At least doubling keeps the work linear also where a long stretch is damaged.
-                let more = CHUNK.max(bytes.len());
-                if file.by_ref().take(more as u64).read_to_end(&mut bytes)? == 0 {
+                let more = chunk.max(bytes.len());
+                if source.take(more as u64).read_to_end(&mut bytes)? == 0 {
                     break;
                 }
             }

@@ -34,12 +34,29 @@ impl JournalWriter {
     /// A failed write leaves `end` alone, so that the next frame takes the place of the torn one.
     pub(crate) fn append(&mut self, frame: &Frame) -> Result<(), StoreError> {
         frame.encode(self.seal, self.end, &mut self.buffer);
-        if let Err(error) = self.file.write_all_at(&self.buffer, self.end) {
+        let buffer = std::mem::take(&mut self.buffer);
+        let written = self.write(&buffer);
+        self.buffer = buffer;
+        written
+    }
+
+    /// Appends frames at once. What [`Self::append`] promises holds for each of them.
+    pub(crate) fn append_all(&mut self, frames: &[Frame]) -> Result<(), StoreError> {
+        let mut whole = Vec::new();
+        for frame in frames {
+            frame.encode(self.seal, self.end + whole.len() as u64, &mut self.buffer);
+            whole.extend_from_slice(&self.buffer);
+        }
+        self.write(&whole)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        if let Err(error) = self.file.write_all_at(bytes, self.end) {
             // Readers pass over the remains of a frame; taking them away spares verification a complaint.
             drop(self.file.set_len(self.end));
             return Err(StoreError::io("writing", &self.path, error));
         }
-        self.end += self.buffer.len() as u64;
+        self.end += bytes.len() as u64;
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use super::Store;
 use crate::lease::{Holder, Survey, WATCH};
-use crate::{Digest, Record, StoreError};
+use crate::{Digest, Record, StoreError, listing};
 use choice::Choice;
 use estate::Inventory;
 
@@ -154,6 +154,7 @@ impl Store {
         self.remove_leftovers(&report.leftovers);
         // The journals it covers are gone. Where it is worth it, closing the store builds another.
         self.discard_index();
+        listing::write(&self.layout)?;
         Ok(report)
     }
 }

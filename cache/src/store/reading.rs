@@ -33,12 +33,16 @@ impl<T> Outcome<T> {
 }
 
 impl Store {
-    /// Bytes of an object, verified.
+    /// Bytes of an object, verified; from the store below if this one has no good copy.
     ///
     /// # Errors
     /// [`ReadError::Missing`] or [`ReadError::Damaged`] if no copy is good. A damaged copy is marked, if the store can be
     /// written, so that the next `put` stores the object anew.
     pub fn read(&self, digest: &Digest) -> Result<Vec<u8>, ReadError> {
+        self.read_own(digest).or_else(|error| self.read_below(digest, error))
+    }
+
+    fn read_own(&self, digest: &Digest) -> Result<Vec<u8>, ReadError> {
         self.try_copies(digest, |copy| match copy.place {
             Place::Pack(place) => self.read_packed(digest, place, copy.length),
             Place::Loose => self.copy_loose(digest, copy.length, Path::new("memory"), Vec::new()),
@@ -50,11 +54,13 @@ impl Store {
     /// # Errors
     /// As [`Self::read`], and if the file cannot be written.
     pub fn export(&self, digest: &Digest, destination: &Path) -> Result<(), ReadError> {
+        let folder = folder_of(destination);
+        self.export_own(digest, destination).or_else(|error| self.export_below(digest, (folder, destination), error))
+    }
+
+    pub(super) fn export_own(&self, digest: &Digest, destination: &Path) -> Result<(), ReadError> {
         let io = |e| StoreError::io("writing", destination, e);
-        let folder = match destination.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(destination);
         let file = self.try_copies(digest, |copy| {
             let mut file = new_file_in(folder).map_err(io)?;
             match copy.place {
@@ -70,6 +76,12 @@ impl Store {
         })?;
         file.persist(destination).map_err(|e| io(e.error))?;
         Ok(())
+    }
+
+    /// The file of a large object, if that is how it is kept and its length is right. Its bytes are not checked.
+    pub(crate) fn open_loose(&self, digest: &Digest) -> Option<File> {
+        let is_loose = self.listed(digest).iter().any(|(_, copy)| copy.place == Place::Loose);
+        is_loose.then(|| File::open(self.layout.loose(digest)).ok())?
     }
 
     /// Tries one copy after the other until one is good; marks the bad ones.
@@ -130,5 +142,12 @@ impl Store {
         };
         let (found, copied) = loose::copy(&mut file, &path, &mut target, target_path)?;
         Ok(if found == *digest && copied == length { Outcome::Good(target) } else { Outcome::Bad(Some(file)) })
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     }
 }

@@ -29,6 +29,9 @@ enum Coverage {
     Nothing,
     /// The parts beyond the marks of the index, and what was asked for.
     Indexed(Box<Index>),
+    /// What was asked for while there was an index, and the parts of the journals beyond its marks. Nothing else is asked
+    /// of the index any more.
+    Settled,
     /// All of them, as of the last look.
     Whole,
 }
@@ -50,7 +53,7 @@ impl View {
         match self.coverage {
             Coverage::Nothing => false,
             Coverage::Indexed(_) => self.asked.contains(&(kind, *digest)),
-            Coverage::Whole => true,
+            Coverage::Settled | Coverage::Whole => true,
         }
     }
 
@@ -189,6 +192,17 @@ impl View {
             }
         }
         vanished
+    }
+
+    /// Gives the index back; what was not asked of it counts as absent from now on.
+    pub(crate) fn settle(&mut self) {
+        match std::mem::take(&mut self.coverage) {
+            Coverage::Indexed(index) => {
+                index.close();
+                self.coverage = Coverage::Settled;
+            }
+            other => self.coverage = other,
+        }
     }
 
     /// Takes the index out of the view, which begins anew at the next question.

@@ -60,6 +60,16 @@ impl Writer {
 
     /// Puts an object into the current pack; gives pack, offset and the pack's new length.
     pub(super) fn pack(&mut self, layout: &Layout, id: &WriterId, bytes: &[u8]) -> Result<(u32, u64, u64), StoreError> {
+        self.in_pack(layout, id, |pack| pack.append(bytes))
+    }
+
+    /// Writes to the current pack, a new one if the last is full; gives pack, what `write` gives, and the pack's new length.
+    pub(super) fn in_pack<T>(
+        &mut self,
+        layout: &Layout,
+        id: &WriterId,
+        write: impl FnOnce(&mut PackWriter) -> Result<T, StoreError>,
+    ) -> Result<(u32, T, u64), StoreError> {
         if let Some(full) = self.pack.take_if(|pack| pack.is_full()) {
             self.unsynced.files.push(layout.pack(id, full.number));
         }
@@ -67,10 +77,15 @@ impl Writer {
             Some(pack) => pack,
             None => PackWriter::create(layout, id, self.number_for_pack(layout))?,
         };
-        let offset = pack.append(bytes);
+        let written = write(&mut pack);
         let (number, end) = (pack.number, pack.end);
         self.pack = Some(pack);
-        Ok((number, offset?, end))
+        Ok((number, written?, end))
+    }
+
+    /// Appends frames to the journal at once.
+    pub(super) fn note_all(&mut self, frames: &[Frame]) -> Result<(), StoreError> {
+        self.journal.append_all(frames)
     }
 }
 
@@ -159,9 +174,15 @@ impl Store {
     /// If an object is not in the store, the record is too large, the store can only be read, or writing fails.
     pub fn publish(&self, key: &Digest, objects: &[Digest], body: &[u8]) -> Result<(), StoreError> {
         self.writable()?;
-        if let Some(digest) = objects.iter().find(|object| self.contains(object).is_none()) {
+        if let Some(digest) = objects.iter().find(|object| self.holds(object).is_none()) {
             return Err(StoreError::RecordWithoutObject { key: *key, digest: *digest });
         }
+        let record = self.new_record(key, objects, body)?;
+        self.write(|writer| self.append(writer, Frame::Record(record)).map(|_| ()))
+    }
+
+    /// A record of this moment.
+    pub(super) fn new_record(&self, key: &Digest, objects: &[Digest], body: &[u8]) -> Result<Arc<Record>, StoreError> {
         let bytes = (objects.len() * 32 + body.len() + 64) as u64;
         if bytes > MAX_RECORD {
             return Err(StoreError::RecordTooLarge { key: *key, bytes, limit: MAX_RECORD });
@@ -169,8 +190,7 @@ impl Store {
         // Later than what is known, also if the clock was set back.
         let latest = self.view_about(Kind::Record, key).catalog.records(key).map(|record| record.written_ms).max();
         let written_ms = now_ms().max(latest.map_or(0, |latest| latest.saturating_add(1)));
-        let record = Record { key: *key, written_ms, objects: objects.to_vec(), body: body.to_vec(), bare: false };
-        self.write(|writer| self.append(writer, Frame::Record(Arc::new(record))).map(|_| ()))
+        Ok(Arc::new(Record { key: *key, written_ms, objects: objects.to_vec(), body: body.to_vec(), bare: false }))
     }
 
     /// Gets everything written so far to disk, objects before the journal that tells of them. Callers that meet here share

@@ -47,6 +47,30 @@ fn what_is_there_is_not_stored_again() {
 }
 
 #[test]
+fn several_objects_are_stored_in_one_turn_as_one_by_one() {
+    let (_folder, store) = store();
+    store.put(b"known").unwrap();
+    let big = large(7);
+    let contents: [&[u8]; 6] = [b"one", b"", b"known", &big, b"one", b"two"];
+    let digests = store.put_all(&contents).unwrap();
+    assert_eq!(digests, contents.map(Digest::of));
+    assert_eq!(store.put_all(&contents).unwrap(), digests);
+    assert_eq!(store.put_all(&[]).unwrap(), []);
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.objects, stats.loose_objects, stats.dead_bytes), (5, 1, 0));
+    let (key, three) = (Digest::of(b"key"), Digest::of(b"three"));
+    let absent = store.publish_with(&key, &[b"three"], &[Digest::of(b"four")], b"{}");
+    assert!(matches!(absent, Err(StoreError::RecordWithoutObject { .. })));
+    store.publish_with(&key, &[b"three", b"one"], &[digests[0], digests[3], three], b"{}").unwrap();
+    let store = reopen(store);
+    for (digest, bytes) in digests.iter().zip(contents).chain([(&three, &b"three"[..])]) {
+        assert_eq!(store.read(digest).unwrap(), bytes);
+    }
+    assert_eq!(store.record(&key).unwrap().objects, [three, digests[0], digests[3]]);
+    assert_eq!(store.stats().unwrap().dead_bytes, 0);
+}
+
+#[test]
 fn files_go_in_and_out() {
     let (folder, store) = store();
     for content in [b"abc".to_vec(), Vec::new(), large(3)] {

@@ -28,6 +28,10 @@ fn a_hundred_thousand_records() {
     println!("put 3 and publish 1: {:.1} us", writing.as_secs_f64() * 1e6 / f64::from(TASKS));
     time("sync", || store.sync().unwrap());
     time("close with a new index", || drop(store));
+    // 300 000 small objects, and 100 000 records that name them.
+    let count = crate::help::files(&root).len();
+    println!("{count} files");
+    assert!(count < 200, "{count} files");
 
     for _ in 0..2 {
         let store = Store::open(&root).unwrap();

@@ -8,6 +8,8 @@ mod bulk;
 mod collection;
 mod crash;
 mod damage;
+mod everything;
 mod help;
 mod index;
 mod properties;
+mod served;

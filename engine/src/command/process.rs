@@ -1,9 +1,12 @@
 //! Starts a program, follows its output, stops it with everything it started.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Once, PoisonError, RwLock};
+use std::sync::{Mutex, Once, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -144,8 +147,9 @@ fn spawn(
     context: &TaskContext<'_>,
 ) -> Result<(Child, Option<Watch>), StageError> {
     let program = order.argv.first().map_or("", String::as_str);
-    let mut command = Command::new(program);
-    command.args(order.argv.iter().skip(1)).current_dir(order.folder).env_clear();
+    let path = order.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+    let mut command = Command::new(on_path(program, &path).as_deref().unwrap_or(Path::new(program)));
+    command.arg0(program).args(order.argv.iter().skip(1)).current_dir(order.folder).env_clear();
     for name in ["PATH", "HOME"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -179,6 +183,34 @@ fn spawn(
             "is it installed and on the PATH? A script of yours must be listed in `files` and started as `./script`",
         )
     })
+}
+
+/// Where a program lies that is named without a folder; nothing if it is named otherwise, or is not there.
+///
+/// The standard library would find it as well, but only by copying this whole process first: with the page tables of a large
+/// campaign that takes longer than most of what the program does. A program whose place is known is started without.
+fn on_path(program: &str, path: &OsStr) -> Option<PathBuf> {
+    if program.is_empty() || program.contains('/') {
+        return None;
+    }
+    let is_there = |file: &PathBuf| {
+        let executable = |metadata: &Metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0;
+        // A relative folder would start at the working directory of the command: the system finds out.
+        file.is_absolute() && std::fs::metadata(file).as_ref().is_ok_and(executable)
+    };
+    // Where it was found last; a `PATH` may be long, and most tasks run the same program.
+    static FOUND: Mutex<Option<(String, OsString, PathBuf)>> = Mutex::new(None);
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, _, file)) =
+        found.as_ref().filter(|(name, on, file)| name == program && on == path && is_there(file))
+    {
+        return Some(file.clone());
+    }
+    let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
+    let first_relative = folders.iter().position(|folder| !folder.is_absolute()).unwrap_or(folders.len());
+    let file = folders[..first_relative].iter().map(|folder| folder.join(program)).find(is_there)?;
+    *found = Some((program.to_owned(), path.to_owned(), file.clone()));
+    Some(file)
 }
 
 /// Asks the whole process group to end, then makes it.
@@ -226,6 +258,23 @@ fn shell_line(argv: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_are_found_where_the_system_would_find_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+        for (place, mode) in [(&first, 0o644), (&second, 0o755)] {
+            std::fs::create_dir(place).unwrap();
+            std::fs::write(place.join("tool"), "").unwrap();
+            std::fs::set_permissions(place.join("tool"), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let path = std::env::join_paths([&first, &second]).unwrap();
+        assert_eq!(on_path("tool", &path), Some(second.join("tool")), "a file that cannot be executed is passed over");
+        assert_eq!(on_path("./tool", &path), None);
+        assert_eq!(on_path("other", &path), None);
+        let path = std::env::join_paths([Path::new("here"), &second]).unwrap();
+        assert_eq!(on_path("tool", &path), None, "a relative folder comes first");
+    }
 
     #[test]
     fn shell_line_quotes_what_needs_it() {

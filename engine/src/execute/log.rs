@@ -37,6 +37,13 @@ impl<'a> LogFile<'a> {
         file.as_mut().map_or(Ok(()), |file| writeln!(file, "{line}"))
     }
 
+    /// Throws the log away: another process has stored one of the same task.
+    pub(super) fn discard(&self) {
+        if self.file.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            drop(std::fs::remove_file(self.path));
+        }
+    }
+
     /// Moves the log of a successful task into the store.
     pub(super) fn keep(&self, store: &Store) -> Result<Option<Digest>, StageError> {
         if self.file.lock().unwrap_or_else(PoisonError::into_inner).take().is_none() {

@@ -46,6 +46,18 @@ impl StageNode {
         self.range().map(TaskId::new)
     }
 
+    /// Position of one of its tasks among them.
+    #[must_use]
+    pub fn position(&self, task: TaskId) -> usize {
+        task.index() - self.first
+    }
+
+    /// The task at a position, if there are so many.
+    #[must_use]
+    pub fn at(&self, position: usize) -> Option<TaskId> {
+        (position < self.len()).then(|| TaskId::new(self.first + position))
+    }
+
     /// Number of tasks.
     #[must_use]
     pub fn len(&self) -> usize {

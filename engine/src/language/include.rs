@@ -29,8 +29,17 @@ pub(crate) struct Whole {
 }
 
 /// Reads what `root` and the files it includes include. `folder` is where the first file lies, `shown` its name in messages.
-pub(crate) fn whole(root: Node, folder: &Path, shown: &Path, sources: &mut Sources, report: &mut Report) -> Whole {
-    let mut reader = Reader { sources, report, included: Vec::new(), known: Vec::new(), open: Vec::new(), sound: true };
+///
+/// With `given`, texts are taken from there and none is read from a disk.
+pub(crate) fn whole(
+    root: Node,
+    (folder, shown): (&Path, &Path),
+    given: Option<&[Source]>,
+    sources: &mut Sources,
+    report: &mut Report,
+) -> Whole {
+    let (included, known, open) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reader = Reader { given, sources, report, included, known, open, sound: true };
     let first = File { path: folder.join(shown.file_name().unwrap_or_default()), shown: shown.to_owned() };
     reader.open.push(first.identity());
     reader.known.push(first.identity());
@@ -58,6 +67,7 @@ impl File {
 }
 
 struct Reader<'a> {
+    given: Option<&'a [Source]>,
     sources: &'a mut Sources,
     report: &'a mut Report,
     included: Vec<Source>,
@@ -117,7 +127,7 @@ impl Reader<'_> {
             return Err(Problem::at(span, format!("a pipeline consists of at most {MAX_FILES} files")));
         }
         let shown = file.shown.display().to_string();
-        let bytes = std::fs::read(&file.path).map_err(|error| {
+        let bytes = self.read(&file).map_err(|error| {
             Problem::at(span, format!("cannot read `{shown}`: {error}"))
                 .hint("the path starts at the folder of the file that includes it")
         })?;
@@ -131,6 +141,12 @@ impl Reader<'_> {
         let whole = root.map(|root| self.with_includes(root, &file));
         self.open.pop();
         Ok(whole)
+    }
+
+    fn read(&self, file: &File) -> std::io::Result<Vec<u8>> {
+        let Some(given) = self.given else { return std::fs::read(&file.path) };
+        let source = given.iter().find(|source| source.path == file.shown);
+        source.map(|source| source.text.clone().into_bytes()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
     }
 
     /// The sections of a text, as far as they can be read.

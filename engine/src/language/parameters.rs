@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::axes::{Axes, Shape};
+use super::axes::Axes;
 use super::names;
 use super::problem::{Problem, Report};
 use super::source::Span;
@@ -52,6 +52,7 @@ pub(crate) fn check(draft: &Draft, axes: &Axes, base: &Path, report: &mut Report
         let problems = match prepare(&**kind, template, &schema, &bindings, &place) {
             Ok(found) => {
                 let mut problems = files.check(&found.files, &place);
+                files.check_mentions(&kind.mentions(&found), &place);
                 match &outputs {
                     Some(known) if same_artifacts(known, &found.outputs) => {}
                     Some(known) => problems.push(differing(draft, known, &found.outputs)),
@@ -138,11 +139,7 @@ impl Place<'_> {
     /// differ from what was seen before. Points and numbers only differ in values.
     fn is_walked(&self) -> bool {
         let first = self.bindings.iter().all(|(_, index)| *index == 0);
-        first
-            || self
-                .bindings
-                .iter()
-                .any(|(axis, _)| self.axes.get(*axis).is_some_and(|info| info.shape == Shape::Records))
+        first || self.bindings.iter().any(|(axis, _)| self.axes.get(*axis).is_some_and(|info| info.shape.is_open()))
     }
 
     fn misfit(&self, kind: &str, misfit: &schema::Misfit) -> Problem {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use mctune_cache::Digest;
 
 use super::{ResolveError, Resolver};
+use crate::coords::Canonical;
 use crate::graph::{BindingId, TaskId};
-use crate::key::{Gathered, Item};
+use crate::key::{Gathered, Listing};
 use crate::stage::{InputArtifact, MissingInput};
 
 impl Resolver<'_> {
@@ -18,18 +19,17 @@ impl Resolver<'_> {
             return Ok(Arc::clone(gathered));
         }
         let name = &self.graph.binding(binding).artifact;
-        let mut items = Vec::with_capacity(self.graph.binding(binding).size(join));
+        let mut listing = Listing::of(self.graph.binding(binding).size(join));
         for producer in self.graph.producers(join) {
-            let coords = self.graph.coords(producer);
-            items.push(match self.artifact(producer, name) {
-                Some(artifact) => Item::new(&coords, artifact),
-                None if self.is_lost(producer) => Item::missing(&coords),
-                None => return Err(self.no_artifact(task, producer, name)),
-            });
+            let artifact = self.artifact(producer, name);
+            if artifact.is_none() && !self.is_lost(producer) {
+                return Err(self.no_artifact(task, producer, name));
+            }
+            listing
+                .add(&Canonical::new(self.graph.coordinates(producer)), artifact)
+                .map_err(|source| ResolveError::Encoding { task: self.graph.label(task), source })?;
         }
-        let gathered =
-            Gathered::new(items).map_err(|source| ResolveError::Encoding { task: self.graph.label(task), source })?;
-        let gathered = Arc::new(gathered);
+        let gathered = Arc::new(listing.end());
         self.gathered.insert(join, Arc::clone(&gathered));
         Ok(gathered)
     }

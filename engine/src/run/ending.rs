@@ -17,7 +17,7 @@ use crate::record::TaskRecord;
 use crate::schedule::State;
 use crate::stage::StageError;
 
-/// A task whose inputs are broken this often fails: the disk does not keep what it is given.
+/// A task fails when one of its inputs is broken this often: the disk does not keep what it is given.
 const MAX_REPAIRS: u32 = 3;
 
 /// Tasks that failed and are to be tried again.
@@ -85,7 +85,7 @@ impl Session<'_> {
 
     fn broken(&mut self, task: TaskId, log: &Path, slot: &str, digest: &Digest, missing: bool) {
         let producers = self.resolver.producers_of(task, slot, digest);
-        let repairs = self.repairs.entry(task).or_default();
+        let repairs = self.repairs.entry((task, *digest)).or_default();
         *repairs += 1;
         if producers.is_empty() || *repairs > MAX_REPAIRS {
             let error = StageError::BrokenInput { slot: slot.to_owned(), digest: *digest, missing };
@@ -161,6 +161,7 @@ impl Session<'_> {
         let tolerated = !is_final(&task) && !blocked.iter().any(is_final);
         let hint = match error {
             StageError::Failed { hint, .. } => hint.clone(),
+            StageError::Store(error) => error.hint().map(str::to_owned),
             _ => None,
         };
         let failure = Failure {

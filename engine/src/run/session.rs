@@ -1,5 +1,6 @@
 //! State of one run: schedule, resolver, counts; what is looked up, what starts, and how it all ends.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,10 +13,11 @@ use super::folder;
 use super::worker::Batch;
 use super::{RunError, RunOptions, RunReport, Signal};
 use crate::campaign::Campaign;
+use crate::coords::Canonical;
 use crate::event::{Event, Failure, Reporter};
 use crate::execute::Job;
 use crate::graph::TaskId;
-use crate::manifest::{self, CampaignDigest, Counts, Manifest, Outcome, TaskLine};
+use crate::manifest::{self, CampaignDigest, Counts, Manifest, Outcome, SeenKeys, WrittenLine};
 use crate::record::Lookup;
 use crate::resolve::{Resolved, Resolver};
 use crate::resources;
@@ -35,6 +37,7 @@ pub(super) struct Session<'a> {
     manifest: Manifest,
     /// Keys of tasks that are resolved.
     keys: Vec<Option<Digest>>,
+    pub(super) seen: SeenKeys,
     pub(super) ran: Vec<bool>,
     /// Resolved tasks that wait for resources: the first of them, the others are resolved again.
     pub(super) pending: HashMap<TaskId, Resolved>,
@@ -46,8 +49,8 @@ pub(super) struct Session<'a> {
     pub(super) batches: Batches,
     pub(super) devices: Devices,
     begun: u64,
-    /// How often each task found an input broken.
-    pub(super) repairs: HashMap<TaskId, u32>,
+    /// How often each task found each of its inputs broken.
+    pub(super) repairs: HashMap<(TaskId, Digest), u32>,
     pub(super) retrying: Retrying,
     pub(super) failures: Vec<Failure>,
     pub(super) blocked: usize,
@@ -82,6 +85,7 @@ impl<'a> Session<'a> {
             stages: graph.stages().map(|(_, node)| (node.name().to_owned(), node.len())).collect(),
         });
         let seconds: Vec<f64> = expected.iter().map(|seconds| seconds.unwrap_or(f64::NAN)).collect();
+        let seen = SeenKeys::begin(&folder);
         Ok(Self {
             campaign,
             options,
@@ -93,6 +97,7 @@ impl<'a> Session<'a> {
             folder,
             manifest,
             keys: vec![None; graph.task_count()],
+            seen,
             ran: vec![false; graph.task_count()],
             pending: HashMap::new(),
             in_flight: HashMap::new(),
@@ -125,7 +130,9 @@ impl<'a> Session<'a> {
     fn look_up(&mut self, task: TaskId) -> Result<(), RunError> {
         let resolved = self.resolver.resolve(task)?;
         let key = resolved.key.digest;
-        self.keys[task.index()] = Some(key);
+        if self.keys[task.index()].replace(key) != Some(key) {
+            self.seen.note(&key);
+        }
         if let Some(computing) = self.in_flight.get_mut(&key) {
             // The same computation under another name: one of them runs.
             computing.twins.push(task);
@@ -133,6 +140,8 @@ impl<'a> Session<'a> {
         }
         let forgotten = self.forgotten.contains(&task) && !self.renewed.contains(&key);
         if !forgotten && let Lookup::Hit(record) = self.resolver.look_up(&key) {
+            // One that lies in a store below is noted here: a collection then knows whose the objects are that follow.
+            self.resolver.store().keep_record(&key)?;
             self.resolver.done(task, record.artifacts);
             self.schedule.hit(task);
             self.reporter.event(&Event::Hit { task });
@@ -247,13 +256,16 @@ impl<'a> Session<'a> {
         let finals = graph.stages().filter(|(_, node)| node.consumers.is_empty());
         let complete = self.schedule.is_finished() && finals.flat_map(|(_, node)| node.tasks()).all(done);
         let mut digest = CampaignDigest::default();
-        if complete {
-            for task in graph.tasks() {
-                if let Some(artifacts) = self.resolver.artifacts(task) {
-                    digest.add(&graph.label(task), artifacts);
+        let tasks = manifest::write_tasks(
+            &self.folder,
+            graph.tasks().filter_map(|task| {
+                let line = self.line(task)?;
+                if complete {
+                    digest.add(&line.task, &line.artifacts);
                 }
-            }
-        }
+                Some(line)
+            }),
+        )?;
         let all_done = graph.tasks().filter(|&task| done(task)).count();
         let ran: Vec<_> = graph.tasks().filter(|task| self.ran[task.index()]).map(|task| graph.label(task)).collect();
         let outcome = match () {
@@ -277,8 +289,9 @@ impl<'a> Session<'a> {
             facts.seconds = self.batches.pace(id);
         }
         tracing::info!(run = %self.manifest.run, ?outcome, ran = counts.ran, hits = counts.hits, "run ends");
-        manifest::write_tasks(&self.folder, graph.tasks().filter_map(|task| self.line(task)))?;
-        manifest::write(&self.folder, &self.manifest)?;
+        let manifest = manifest::write(&self.folder, &self.manifest)?;
+        manifest::seal(&self.folder, manifest, tasks)?;
+        self.seen.end();
         Ok(RunReport {
             run: self.manifest.run.clone(),
             folder: self.folder,
@@ -291,16 +304,15 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn line(&self, task: TaskId) -> Option<TaskLine> {
+    fn line(&self, task: TaskId) -> Option<WrittenLine<'_>> {
         let graph = &self.campaign.graph;
-        let artifacts = self.resolver.artifacts(task).map(|artifacts| (**artifacts).clone()).unwrap_or_default();
-        Some(TaskLine {
-            task: graph.label(task),
-            stage: graph.stage(graph.stage_of(task)).name().to_owned(),
-            coords: graph.coords(task).canonical(),
+        Some(WrittenLine {
             key: self.keys[task.index()]?,
+            task: graph.label(task),
+            stage: graph.stage(graph.stage_of(task)).name(),
+            coords: Canonical::new(graph.coordinates(task)),
             ran: self.ran[task.index()],
-            artifacts,
+            artifacts: self.resolver.artifacts(task).map(Cow::Borrowed).unwrap_or_default(),
         })
     }
 }

@@ -1,10 +1,11 @@
 //! The other side of the run loop: a thread that computes a batch and tells how its tasks ended.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use mctune_cache::Store;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::Notify;
 
 use crate::campaign::Campaign;
 use crate::event::{Event, Reporter};
@@ -28,13 +29,40 @@ pub(super) struct Answer {
     pub(super) ending: Ending,
 }
 
+/// How long a worker keeps answers of a batch to itself: waking the loop for each task costs more than a short task.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Answers on their way from the workers to the loop.
+#[derive(Default)]
+pub(super) struct Inbox {
+    answers: Mutex<Vec<Answer>>,
+    bell: Notify,
+}
+
+impl Inbox {
+    fn put(&self, answer: Answer) {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+    }
+
+    /// All that lie there.
+    pub(super) fn take(&self) -> Vec<Answer> {
+        std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until a worker wants its answers to be seen. Others may lie there before: a batch in the middle of a long
+    /// task does not ring for the short ones before it.
+    pub(super) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+}
+
 /// What a worker needs.
 pub(super) struct Around {
     pub(super) campaign: Arc<Campaign>,
     pub(super) store: Arc<Store>,
     pub(super) reporter: Arc<dyn Reporter>,
     pub(super) cancel: Cancel,
-    pub(super) answers: UnboundedSender<Answer>,
+    pub(super) inbox: Arc<Inbox>,
 }
 
 /// Computes a batch to its end.
@@ -44,13 +72,17 @@ pub(super) fn execute(batch: &Batch, around: &Around, runtime: tokio::runtime::H
         base: &around.campaign.pipeline.base,
         runtime,
         cancel: around.cancel.clone(),
+        shared: false,
     };
-    execute::run_batch(&batch.jobs, &surroundings, &Teller { batch, around });
+    let state = Mutex::new((batch.tasks.len(), Instant::now()));
+    execute::run_batch(&batch.jobs, &surroundings, &Teller { batch, around, state });
 }
 
 struct Teller<'a> {
     batch: &'a Batch,
     around: &'a Around,
+    /// Tasks that have not ended, and when the bell was rung last.
+    state: Mutex<(usize, Instant)>,
 }
 
 impl Watcher for Teller<'_> {
@@ -65,7 +97,14 @@ impl Watcher for Teller<'_> {
 
     fn ended(&self, number: usize, ending: Ending) {
         let (task, log) = (self.batch.tasks[number], self.batch.jobs[number].log.clone());
-        // The receiver is gone only if the run itself has failed; the record stands all the same.
-        drop(self.around.answers.send(Answer { batch: self.batch.number, task, log, ending }));
+        let failed = matches!(ending, Ending::Failed(_));
+        self.around.inbox.put(Answer { batch: self.batch.number, task, log, ending });
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, rung) = &mut *state;
+        *left = left.saturating_sub(1);
+        if failed || *left == 0 || rung.elapsed() > PATIENCE {
+            *rung = Instant::now();
+            self.around.inbox.bell.notify_one();
+        }
     }
 }

@@ -50,7 +50,12 @@ pub struct TaskContext<'a> {
     gpus: &'a [String],
     scratch_used: Cell<bool>,
     written: RefCell<BTreeMap<String, Artifact>>,
+    /// Contents of small artifacts that are stored together with the record; none if each is stored as it is written.
+    unstored: Option<RefCell<Vec<Vec<u8>>>>,
 }
+
+/// Artifacts of less than this wait for the record of their task: a turn at the store costs as much as such a task.
+const SMALL: usize = 1 << 16;
 
 impl<'a> TaskContext<'a> {
     /// A context for one task.
@@ -70,7 +75,14 @@ impl<'a> TaskContext<'a> {
             gpus: &[],
             scratch_used: Cell::new(false),
             written: RefCell::default(),
+            unstored: None,
         }
+    }
+
+    /// The same, except that small artifacts are kept until [`Self::into_left`] hands them out.
+    #[must_use]
+    pub(crate) fn keeping_small_artifacts(self) -> Self {
+        Self { unstored: Some(RefCell::default()), ..self }
     }
 
     /// The same with what the gathers go without, by slot.
@@ -166,7 +178,13 @@ impl<'a> TaskContext<'a> {
     /// If the stage declared no such output, or the store fails.
     pub fn write(&self, output: &str, bytes: &[u8]) -> Result<(), StageError> {
         self.declared(output)?;
-        let content = artifact::put_bytes(self.environment.store, bytes)?;
+        let content = match &self.unstored {
+            Some(unstored) if bytes.len() < SMALL => {
+                unstored.borrow_mut().push(bytes.to_vec());
+                Artifact { shape: Shape::File, digest: Digest::of(bytes), bytes: bytes.len() as u64 }
+            }
+            _ => artifact::put_bytes(self.environment.store, bytes)?,
+        };
         self.written.borrow_mut().insert(output.to_owned(), content);
         Ok(())
     }
@@ -269,6 +287,11 @@ impl<'a> TaskContext<'a> {
     #[must_use]
     pub fn into_written(self) -> BTreeMap<String, Artifact> {
         self.written.into_inner()
+    }
+
+    /// The same with the contents of those artifacts that are not stored yet.
+    pub(crate) fn into_left(self) -> (BTreeMap<String, Artifact>, Vec<Vec<u8>>) {
+        (self.written.into_inner(), self.unstored.map(RefCell::into_inner).unwrap_or_default())
     }
 
     fn declared(&self, output: &str) -> Result<(), StageError> {

@@ -35,6 +35,10 @@ impl ParamError {
 /// One error with the path of the parameter and serde's description of what is wrong. Unknown fields are reported
 /// here too, but the language front end finds them first, against the schema, and names the near ones.
 pub fn typed<T: DeserializeOwned>(params: &Value) -> Result<T, Vec<ParamError>> {
+    // The path of a mistake is followed only where there is one: that costs more than the reading itself.
+    if let Ok(typed) = T::deserialize(params) {
+        return Ok(typed);
+    }
     serde_path_to_error::deserialize(params).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { String::new() } else { path };

@@ -60,7 +60,9 @@ impl Seed {
 struct FieldHasher(mctune_cache::Hasher);
 
 fn blake3_field_hasher() -> FieldHasher {
-    FieldHasher(mctune_cache::Hasher::new_derive_key(CONTEXT))
+    // The context is hashed once, not for each of a million seeds.
+    static BEGUN: std::sync::OnceLock<mctune_cache::Hasher> = std::sync::OnceLock::new();
+    FieldHasher(BEGUN.get_or_init(|| mctune_cache::Hasher::new_derive_key(CONTEXT)).clone())
 }
 
 impl FieldHasher {

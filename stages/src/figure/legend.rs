@@ -2,7 +2,7 @@
 
 use super::marks::{self, Frame};
 use super::number::pixel;
-use super::panel::{Figure, Mark, Point, Series, Stroke};
+use super::panel::{Mark, Point, Series, Stroke};
 use super::text::{self, Line};
 
 const FONT: f64 = 12.5;
@@ -17,11 +17,11 @@ pub(super) struct Legend<'a> {
 }
 
 impl<'a> Legend<'a> {
-    /// Breaks the entries of all panels into rows no wider than `width`. Each name appears once.
-    pub(super) fn new(figure: &'a Figure, width: f64) -> Self {
+    /// Breaks the entries of all `series` into rows no wider than `width`. Each name appears once.
+    pub(super) fn new(series: impl IntoIterator<Item = &'a Series>, width: f64) -> Self {
         let mut entries: Vec<(f64, f64, &Series)> = Vec::new();
         let (mut x, mut y) = (0.0, 0.0);
-        for series in figure.panels.iter().flat_map(|panel| &panel.series).filter(|series| series.in_legend) {
+        for series in series.into_iter().filter(|series| series.in_legend) {
             if entries.iter().any(|(_, _, other)| other.name == series.name) {
                 continue;
             }
@@ -58,7 +58,7 @@ fn swatch(out: &mut String, series: &Series, x: f64, middle: f64) {
     let frame = Frame::unit((x, x + SWATCH), (middle + 6.0, middle - 6.0));
     let line = |stroke: Stroke| Mark::Line { points: vec![(0.0, 0.5), (1.0, 0.5)], stroke };
     let mark = match &series.mark {
-        Mark::Steps { filled: true, .. } | Mark::Strip(..) | Mark::Band(_) => {
+        Mark::Steps { filled: true, .. } | Mark::Strip(..) | Mark::Band(_) | Mark::Area(_) => {
             Mark::Band(vec![(0.0, 0.0, 1.0), (1.0, 0.0, 1.0)])
         }
         Mark::Line { stroke, .. } => line(*stroke),
@@ -72,7 +72,7 @@ fn swatch(out: &mut String, series: &Series, x: f64, middle: f64) {
         }
     };
     marks::write(out, &mark, &frame);
-    if matches!(series.mark, Mark::Steps { filled: true, .. }) {
+    if matches!(series.mark, Mark::Steps { filled: true, .. } | Mark::Area(_)) {
         let (y, end) = (pixel(middle - 6.0), pixel(x + SWATCH));
         out.push_str(&format!(r#"<path class="l" d="M{} {y}H{end}"/>"#, pixel(x)));
     }

@@ -43,6 +43,11 @@ pub(super) fn write(out: &mut String, mark: &Mark, frame: &Frame) {
             path(out, class, &polyline(points, frame));
         }
         Mark::Band(points) => path(out, "a", &band(points, frame)),
+        Mark::Area(rings) => {
+            let data = area(rings, frame);
+            path(out, "a hole", &data);
+            path(out, "l thin", &data);
+        }
         Mark::Points { points, symbol } => scatter(out, points, *symbol, frame),
         Mark::Strip(low, high) => {
             let (low, high) = (frame.y.at_or_floor(*low), frame.y.at_or_floor(*high));
@@ -121,6 +126,18 @@ fn band(points: &[(f64, f64, f64)], frame: &Frame) -> String {
             command = 'L';
         }
         if command == 'L' {
+            data.push('z');
+        }
+    }
+    data
+}
+
+fn area(rings: &[Vec<(f64, f64)>], frame: &Frame) -> String {
+    let mut data = String::new();
+    for ring in rings {
+        let line = polyline(ring, frame);
+        if !line.is_empty() {
+            data.push_str(&line);
             data.push('z');
         }
     }

@@ -13,7 +13,7 @@ pub struct Figure {
     pub title: String,
     /// What it shows, for people who do not see it.
     pub description: String,
-    /// Width of the drawing; text is 12.5 high. 480 is read without zooming on a phone, 360 suits three in a row.
+    /// Width of the drawing; text is 12.5 high. 440 is read without zooming on a phone, 360 suits three in a row.
     pub width: f64,
     /// The common x axis.
     pub x: Axis,
@@ -73,6 +73,8 @@ pub enum Mark {
         /// How they are drawn.
         symbol: Symbol,
     },
+    /// Areas inside closed rings; a ring inside another is a hole.
+    Area(Vec<Vec<(f64, f64)>>),
     /// A horizontal strip over the whole width, from lower to upper.
     Strip(f64, f64),
     /// A horizontal line over the whole width.
@@ -132,7 +134,7 @@ impl Figure {
     /// Everything that is drawn, as a table: one row for each point or bin.
     #[must_use]
     pub fn csv(&self) -> String {
-        table::csv(self)
+        table::csv(self.panels.iter().map(|panel| (panel.y.label.clone(), panel.series.as_slice())))
     }
 }
 
@@ -175,6 +177,7 @@ impl Mark {
             Self::Line { points, .. } => points.iter().map(|point| point.0).collect(),
             Self::Band(points) => points.iter().map(|point| point.0).collect(),
             Self::Points { points, .. } => points.iter().map(|point| point.x).collect(),
+            Self::Area(rings) => rings.iter().flatten().map(|point| point.0).collect(),
             Self::Moment(x) => vec![*x],
             Self::Strip(..) | Self::Level(_) => Vec::new(),
         }
@@ -191,6 +194,7 @@ impl Mark {
                 let bar = |length: f64| if length.is_finite() { length.max(0.0) } else { 0.0 };
                 points.iter().flat_map(|p| [p.y, p.y - bar(p.below), p.y + bar(p.above)]).collect()
             }
+            Self::Area(rings) => rings.iter().flatten().map(|point| point.1).collect(),
             Self::Strip(low, high) => vec![*low, *high],
             Self::Level(y) => vec![*y],
             Self::Moment(_) => Vec::new(),

@@ -73,6 +73,7 @@ fill:var(--fig-ink);stroke:none}
 .fig path.d.small{stroke-width:3.4}
 .fig path.o{stroke-width:1.1}
 .fig path.a{fill:currentColor;stroke:none;opacity:.2}
+.fig path.hole{fill-rule:evenodd}
 .fig path.strip{fill:currentColor;stroke:none;opacity:.16}
 ";
 

@@ -1,7 +1,7 @@
 //! A figure's data as CSV, made from what is drawn.
 
 use super::number::significant;
-use super::panel::{Figure, Mark};
+use super::panel::{Mark, Series};
 use super::text::plain;
 
 /// Digits that survive any later use and keep files small.
@@ -9,11 +9,14 @@ const DIGITS: usize = 7;
 
 /// Columns: panel (its y label), series, abscissa with the ends of its bin, ordinate with the ends of its error bar or
 /// band. What a row has not is empty.
-pub(super) fn csv(figure: &Figure) -> String {
-    let mut out = String::from("panel,series,x,x_low,x_high,y,y_low,y_high\n");
-    for panel in &figure.panels {
-        for series in &panel.series {
-            let prefix = format!("{},{}", quoted(&plain(&panel.y.label)), quoted(&plain(&series.name)));
+const HEAD: &str = "panel,series,x,x_low,x_high,y,y_low,y_high\n";
+
+/// The table of panels, each with its label.
+pub(super) fn csv<'a>(panels: impl IntoIterator<Item = (String, &'a [Series])>) -> String {
+    let mut out = String::from(HEAD);
+    for (label, series) in panels {
+        for series in series {
+            let prefix = format!("{},{}", quoted(&plain(&label)), quoted(&plain(&series.name)));
             for row in rows(&series.mark) {
                 out.push_str(&prefix);
                 for value in row {
@@ -41,6 +44,15 @@ fn rows(mark: &Mark) -> Vec<[f64; 6]> {
         Mark::Points { points, .. } => {
             points.iter().map(|p| [p.x, NONE, NONE, p.y, p.y - p.below, p.y + p.above]).collect()
         }
+        // Rings of one area are told apart by an empty row.
+        Mark::Area(rings) => {
+            let ring = |ring: &Vec<(f64, f64)>| {
+                ring.iter().map(|(x, y)| [*x, NONE, NONE, *y, NONE, NONE]).chain([[NONE; 6]]).collect::<Vec<_>>()
+            };
+            let mut rows: Vec<[f64; 6]> = rings.iter().flat_map(ring).collect();
+            rows.pop();
+            rows
+        }
         // Guides for the eye carry no data.
         Mark::Strip(..) | Mark::Level(_) => Vec::new(),
         Mark::Moment(x) => vec![[*x, NONE, NONE, NONE, NONE, NONE]],
@@ -59,7 +71,7 @@ fn quoted(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Axis, Colour, Panel, Point, Series, Symbol};
+    use super::super::{Axis, Colour, Figure, Panel, Point, Symbol};
     use super::*;
 
     #[test]

@@ -1,10 +1,10 @@
 //! Puts the page together: a section for whatever there is.
 
-use super::content::{Content, InputRow, fit_groups};
-use super::exposure::Published;
+use super::beside::Published;
+use super::content::{Content, Origin, fit_groups};
 use super::labels::Labels;
 use super::page::{Block, Page, Row, Section, Table};
-use super::{fits, learned, response, spectra, summary, training};
+use super::{beside, bias, calibration, comparison, fits, learned, posterior, response, spectra, summary, training};
 
 /// What a reader may choose.
 #[derive(Debug, Clone)]
@@ -37,28 +37,55 @@ pub fn page(content: &Content, options: &Options) -> Page {
     }
     page.verdicts.extend(content.curves.iter().filter_map(training::verdict));
 
+    page.sections.extend(beside::section(&groups, options));
     page.sections.extend(spectra::sections(&content.spectra, labels));
     page.sections.extend(response::section(&content.responses, labels));
     page.sections.extend(learned::section(&content.learned, labels));
     page.sections.extend(training::section(&content.curves));
+    page.sections.extend(comparison::section(&groups, labels));
     page.sections.extend(groups.iter().map(|group| fits::section(group, options)));
+    page.sections.extend(bias::sections(&content.biases, labels));
+    page.sections.extend(posterior::section(&content.posteriors, &content.fits, labels));
+    page.sections.extend(calibration::section(&content.calibrations, labels));
     page.sections.extend(summary::section(&content.summaries, labels));
     page.sections.extend(inputs(&content.inputs));
     page
 }
 
-fn inputs(inputs: &[InputRow]) -> Option<Section> {
-    let row = |input: &InputRow| {
-        let digest = input.digest.clone().unwrap_or_default();
-        Row::from(vec![input.slot.clone(), input.stage.clone(), digest, input.count.to_string()])
-    };
+/// Artifacts of one slot and stage that are listed on the page; the file lists all.
+const LISTED: usize = 3;
+
+/// Every artifact from which the page was made.
+fn inputs(inputs: &[(String, Origin)]) -> Option<Section> {
+    let mut rows: Vec<Row> = Vec::new();
+    for all in inputs.chunk_by(|(slot, one), (other_slot, other)| slot == other_slot && one.stage == other.stage) {
+        let (slot, first) = &all[0];
+        let what = format!("{}.{}", first.stage, first.artifact);
+        if all.len() > LISTED {
+            rows.push(Row::from(vec![slot.clone(), format!("{what}: {} artifacts, all in the CSV", all.len())]));
+        } else {
+            let row = |(_, origin): &(String, Origin)| Row::from(vec![slot.clone(), origin.address()]).of(origin);
+            rows.extend(all.iter().map(row));
+        }
+    }
     let table = Table {
         name: "inputs".into(),
-        caption: "Artifacts from which this page was made; a digest where a stage left only one".into(),
-        head: ["input", "stage", "digest", "artifacts"].map(str::to_owned).to_vec(),
-        rows: inputs.iter().map(row).collect(),
-        texts: 3,
+        caption: "Artifacts from which this page was made".into(),
+        head: ["input", "address"].map(str::to_owned).to_vec(),
+        rows,
+        csv: Some(inputs_csv(inputs)),
+        texts: 2,
         ..Table::default()
     };
     (!inputs.is_empty()).then(|| Section::new("inputs", "Inputs", vec![Block::Table(table)]))
+}
+
+fn inputs_csv(inputs: &[(String, Origin)]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing to memory does not fail; a record of another length would, and there is none.
+    let _ = writer.write_record(["input", "address", "digest"]);
+    for (slot, origin) in inputs {
+        let _ = writer.write_record([slot, &origin.address(), &origin.digest]);
+    }
+    writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }

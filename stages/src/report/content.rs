@@ -1,14 +1,22 @@
 //! What a report is made from, read and labelled; no files, no engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use mctune_engine::coords::Coords;
 use serde_json::Value;
 
 use super::labels::Labels;
+use super::provenance::Provenance;
+use crate::bias_scan::statistics::BiasScan;
+use crate::calibration::result::Calibration;
 use crate::fit::result::FitResult;
 use crate::response::Measured;
 use crate::sample::{Bins, Sample};
 use crate::summarize::statistics::Summary;
+
+/// Digits of a digest that are shown, as `mctune` shows them elsewhere.
+const SHORT: usize = 12;
 
 /// Everything a report can show. Each list may be empty.
 #[derive(Debug, Clone, Default)]
@@ -23,10 +31,16 @@ pub struct Content {
     pub curves: Vec<Curve>,
     /// Fits.
     pub fits: Vec<FitEntry>,
-    /// Summaries with the name of the stage that made them.
-    pub summaries: Vec<(String, Summary)>,
-    /// The inputs themselves.
-    pub inputs: Vec<InputRow>,
+    /// Draws of posteriors.
+    pub posteriors: Vec<PosteriorEntry>,
+    /// Checks of uncertainties.
+    pub calibrations: Vec<CalibrationEntry>,
+    /// Bias scans with where they come from.
+    pub biases: Vec<(Origin, BiasScan)>,
+    /// Summaries with where they come from.
+    pub summaries: Vec<(Origin, Summary)>,
+    /// Every input, with the slot that it fills.
+    pub inputs: Vec<(String, Origin)>,
 }
 
 /// Where something comes from.
@@ -36,7 +50,9 @@ pub struct Origin {
     pub stage: String,
     /// Axis values of the producing task.
     pub coords: Vec<(String, Value)>,
-    /// First digits of the artifact's digest.
+    /// Name of the artifact there.
+    pub artifact: String,
+    /// Its digest, 64 hexadecimal digits.
     pub digest: String,
 }
 
@@ -54,8 +70,8 @@ pub struct ShownSample {
 /// Densities of one estimator at one parameter point.
 #[derive(Debug, Clone)]
 pub struct Overlay {
-    /// Name of the estimator.
-    pub model: String,
+    /// Where the estimator comes from.
+    pub origin: Origin,
     /// Whether the point is the best fit to this sample, for want of a truth.
     pub at_best_fit: bool,
     /// Bins of the densities.
@@ -103,6 +119,34 @@ pub struct FitEntry {
     pub result: FitResult,
 }
 
+/// Draws of a posterior.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PosteriorEntry {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What made the draws: `nested`.
+    pub sampler: String,
+    /// Names of the parameters.
+    pub names: Vec<String>,
+    /// Draws, parameter by parameter.
+    pub columns: Vec<Vec<f64>>,
+    /// Weight of each draw.
+    pub weights: Vec<f64>,
+    /// ln of the posterior density of each draw, up to a constant.
+    pub log_density: Vec<f64>,
+    /// True values, where they are known.
+    pub truth: BTreeMap<String, f64>,
+}
+
+/// Checks of uncertainties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CalibrationEntry {
+    /// Where they come from.
+    pub origin: Origin,
+    /// What was found.
+    pub calibration: Calibration,
+}
+
 /// A measured energy response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResponseEntry {
@@ -115,8 +159,8 @@ pub struct ResponseEntry {
 /// Densities of an estimator along each parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned {
-    /// Name of the estimator.
-    pub model: String,
+    /// Where the estimator comes from.
+    pub origin: Origin,
     /// Its bins.
     pub bins: Bins,
     /// Its sources.
@@ -154,19 +198,6 @@ impl Scan {
     }
 }
 
-/// What fills a slot from one stage.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InputRow {
-    /// The slot.
-    pub slot: String,
-    /// The producing stage.
-    pub stage: String,
-    /// How many artifacts.
-    pub count: usize,
-    /// Digest of the one artifact; absent where there are several.
-    pub digest: Option<String>,
-}
-
 /// Fits that belong together: one stage, one value of each axis of names (the estimator).
 #[derive(Debug, Clone)]
 pub struct FitGroup<'a> {
@@ -180,11 +211,38 @@ pub struct FitGroup<'a> {
 const CAMPAIGN: usize = 5;
 
 impl Origin {
+    /// The artifact as commands take it: `closure_fit[fC=0.525,kB=15.45].fit`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let values = self.coords.iter().map(|(axis, value)| (Arc::from(axis.as_str()), value.clone()));
+        let coords = Coords::new(values.collect());
+        let task = if coords.is_empty() { self.stage.clone() } else { format!("{}[{coords}]", self.stage) };
+        if self.artifact.is_empty() { task } else { format!("{task}.{}", self.artifact) }
+    }
+
+    /// The first digits of the digest, by which people compare.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.digest.get(..SHORT).unwrap_or(&self.digest)
+    }
+
     /// The stage with those axis values that are names: what tells estimators apart.
     #[must_use]
     pub fn series(&self) -> String {
         let names = self.coords.iter().filter_map(|(_, value)| value.as_str());
         [self.stage.as_str()].into_iter().chain(names).collect::<Vec<_>>().join(" \u{b7} ")
+    }
+
+    /// The axis values that are no names: what a fit of one data set shares with another estimator's fit of it.
+    #[must_use]
+    pub fn without_names(&self) -> String {
+        let values: Vec<String> = self
+            .coords
+            .iter()
+            .filter(|(_, value)| !value.is_string())
+            .map(|(axis, value)| format!("{axis}={value}"))
+            .collect();
+        values.join(",")
     }
 
     /// Axis values in words; the stage where there are none.
@@ -195,6 +253,20 @@ impl Origin {
 }
 
 impl FitGroup<'_> {
+    /// Its stage.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        self.fits.first().map_or("", |fit| fit.origin.stage.as_str())
+    }
+
+    /// What tells it from the other groups of its stage; the stage where nothing does.
+    #[must_use]
+    pub fn series(&self) -> String {
+        let first = self.fits.first().map(|fit| &fit.origin);
+        let names: Vec<&str> = first.iter().flat_map(|origin| &origin.coords).filter_map(|(_, v)| v.as_str()).collect();
+        if names.is_empty() { self.stage().to_owned() } else { names.join(" \u{b7} ") }
+    }
+
     /// Whether it is a campaign at known points, whose statistics mean something.
     #[must_use]
     pub fn is_campaign(&self) -> bool {
@@ -207,6 +279,12 @@ impl FitGroup<'_> {
     pub fn parameters(&self) -> Vec<String> {
         let first = self.fits.first().map(|fit| &fit.result.parameters);
         first.map_or_else(Vec::new, |parameters| parameters.iter().map(|p| p.name.clone()).collect())
+    }
+
+    /// The artifacts of its fits.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        Provenance::of(self.fits.iter().map(|fit| &fit.origin))
     }
 
     /// Valid fits.

@@ -1,7 +1,5 @@
 //! Testing 2 of the study: bias, spread and uncertainty of ensembles against the number of events of a data set.
 
-use std::collections::BTreeMap;
-
 use super::content::{FitEntry, FitGroup};
 use super::labels::{Labels, slug};
 use super::page::{Row, Shown, Table};
@@ -14,27 +12,29 @@ const FEWEST: usize = 4;
 /// The central 68 % of a list.
 const CENTRAL: (f64, f64) = (0.158_655, 0.841_345);
 
-/// What another study found, to stand beside ours.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Published {
-    /// Where it was published.
-    pub name: String,
-    /// Uncertainty times the square root of the number of events of each source, by parameter.
-    pub sigma_root_events: BTreeMap<String, f64>,
-}
-
 /// Residuals and errors of one parameter at one exposure.
-struct Ensemble {
-    events: f64,
-    residuals: Vec<f64>,
+pub(super) struct Ensemble {
+    pub(super) events: f64,
+    /// Ascending.
+    pub(super) residuals: Vec<f64>,
     /// Median of the fits' own errors.
-    error: f64,
+    pub(super) error: f64,
 }
 
 impl Ensemble {
-    fn bias(&self) -> Median {
+    pub(super) fn bias(&self) -> Median {
         median(&self.residuals)
+    }
+
+    /// Median bias in units of the median error, with its uncertainty.
+    pub(super) fn bias_over_error(&self) -> String {
+        let bias = self.bias();
+        format!("{} \u{b1} {}", signed(bias.value / self.error, 2), fixed(bias.error / self.error, 2))
+    }
+
+    /// Spread of the fits over their own errors, with its uncertainty.
+    pub(super) fn spread_over_error(&self) -> String {
+        format!("{} \u{b1} {}", fixed(self.spread() / self.error, 2), fixed(spread_error(self) / self.error, 2))
     }
 
     /// Half the width of the central 68 %.
@@ -48,8 +48,8 @@ impl Ensemble {
     }
 }
 
-/// Ensembles of `group` along `axis`, by parameter; empty where it is no series of ensembles.
-fn ensembles(group: &FitGroup<'_>, axis: &str, name: &str) -> Vec<Ensemble> {
+/// Ensembles of one parameter of `group` along `axis`; empty where it is no series of ensembles.
+pub(super) fn ensembles(group: &FitGroup<'_>, axis: &str, name: &str) -> Vec<Ensemble> {
     let mut by_events: Vec<(f64, Vec<(f64, f64)>)> = Vec::new();
     for fit in group.valid() {
         let Some((events, residual, error)) = residual(fit, axis, name) else { continue };
@@ -76,12 +76,7 @@ fn residual(fit: &FitEntry, axis: &str, name: &str) -> Option<(f64, f64, f64)> {
 
 /// A figure for each parameter, and the table; nothing where `group` has no two ensembles along `axis`.
 #[must_use]
-pub fn blocks(
-    group: &FitGroup<'_>,
-    axis: &str,
-    published: Option<&Published>,
-    labels: &Labels,
-) -> Option<(Vec<Shown>, Table)> {
+pub fn blocks(group: &FitGroup<'_>, axis: &str, labels: &Labels) -> Option<(Vec<Shown>, Table)> {
     let (mut figures, mut rows) = (Vec::new(), Vec::new());
     for name in group.parameters() {
         let ensembles = ensembles(group, axis, &name);
@@ -89,23 +84,30 @@ pub fn blocks(
             continue;
         }
         figures.push(figure(group, &name, &ensembles, labels));
-        let theirs = published.and_then(|published| published.sigma_root_events.get(&name).copied());
-        rows.extend(table_rows(&name, &ensembles, theirs, labels));
+        rows.extend(table_rows(&name, &ensembles, labels));
     }
     if figures.is_empty() {
         return None;
     }
-    let theirs = published.map_or_else(|| "published".to_owned(), |published| published.name.clone());
-    let head =
-        ["parameter", "events", "fits", "median bias", "bias / error", "spread", "median error", "spread / error"];
-    let head = head.map(str::to_owned).into_iter().chain(["error \u{b7} \u{221a}events".to_owned(), theirs]);
+    let head = [
+        "parameter",
+        "events",
+        "fits",
+        "median bias",
+        "bias / error",
+        "spread",
+        "median error",
+        "spread / error",
+        "error \u{b7} \u{221a}events",
+    ];
     let table = Table {
         name: slug(&format!("exposure-{}", group.name)),
         caption: "Ensembles by events of each source; slopes are those of ln(error) and ln(spread) against ln(events)"
             .into(),
-        head: head.collect(),
+        head: head.map(str::to_owned).to_vec(),
         rows,
         texts: 1,
+        from: group.provenance(),
         ..Table::default()
     };
     Some((figures, table))
@@ -152,14 +154,14 @@ fn figure(group: &FitGroup<'_>, name: &str, ensembles: &[Ensemble], labels: &Lab
         name: slug(&format!("exposure-{}-{name}", group.name)),
         title: format!("{symbol}: bias and uncertainty"),
         description: format!("Median bias, central 68 % of the fits and median error of {name} against events"),
-        width: 480.0,
+        width: 440.0,
         x: Axis::log("events of each source"),
         panels: vec![
             Panel::new(170.0, Axis::linear(labels.quantity("bias of ", name)), above),
             Panel::new(110.0, Axis::log(format!("error of {symbol}")), below),
         ],
     };
-    Shown { figure, caption: String::new() }
+    Shown::new(figure, String::new(), group.provenance())
 }
 
 /// Standard error of half the central 68 % of n normal values. A quantile at share p of a density f varies by
@@ -170,7 +172,7 @@ fn spread_error(ensemble: &Ensemble) -> f64 {
     FACTOR * ensemble.spread() / (ensemble.residuals.len() as f64).sqrt()
 }
 
-fn table_rows(name: &str, ensembles: &[Ensemble], theirs: Option<f64>, labels: &Labels) -> Vec<Row> {
+fn table_rows(name: &str, ensembles: &[Ensemble], labels: &Labels) -> Vec<Row> {
     let symbol = labels.parameter(name);
     let mut rows: Vec<Row> = ensembles
         .iter()
@@ -179,28 +181,27 @@ fn table_rows(name: &str, ensembles: &[Ensemble], theirs: Option<f64>, labels: &
             let bias = one.bias();
             Row::from(vec![
                 symbol.clone(),
-                fixed(one.events, 0),
+                significant(one.events, 6),
                 one.residuals.len().to_string(),
-                format!("{} \u{b1} {}", signed(bias.value, decimals + 1), fixed(bias.error, decimals + 1)),
-                format!("{} \u{b1} {}", signed(bias.value / one.error, 2), fixed(bias.error / one.error, 2)),
+                format!("{} \u{b1} {}", signed(bias.value, decimals), fixed(bias.error, decimals)),
+                one.bias_over_error(),
                 fixed(one.spread(), decimals),
                 fixed(one.error, decimals),
-                format!("{} \u{b1} {}", fixed(one.spread() / one.error, 2), fixed(spread_error(one) / one.error, 2)),
+                one.spread_over_error(),
                 significant(one.error * one.events.sqrt(), 4),
-                theirs.map_or_else(String::new, |value| significant(value, 4)),
             ])
         })
         .collect();
     let slope = |what: fn(&Ensemble) -> f64| signed(slope(ensembles, what), 3);
-    let mut cells = vec![format!("{symbol}: slope"); 1];
+    let mut cells = vec![format!("{symbol}: slope")];
     cells.extend(vec![String::new(); 4]);
-    cells.extend([slope(Ensemble::spread), slope(|one| one.error), String::new(), String::new(), String::new()]);
+    cells.extend([slope(Ensemble::spread), slope(|one| one.error), String::new(), String::new()]);
     rows.push(Row::from(cells));
     rows
 }
 
 /// Slope of ln(what) against ln(events), by least squares with a weight of one for each ensemble.
-fn slope(ensembles: &[Ensemble], what: fn(&Ensemble) -> f64) -> f64 {
+pub(super) fn slope(ensembles: &[Ensemble], what: fn(&Ensemble) -> f64) -> f64 {
     let points: Vec<(f64, f64)> = ensembles.iter().map(|one| (one.events.ln(), what(one).ln())).collect();
     let count = points.len() as f64;
     let (x, y) = (points.iter().map(|p| p.0).sum::<f64>() / count, points.iter().map(|p| p.1).sum::<f64>() / count);

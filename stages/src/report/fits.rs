@@ -28,9 +28,7 @@ pub fn section(group: &FitGroup<'_>, options: &Options) -> Section {
             blocks.push(Block::Heading("Bias along each parameter".into()));
             blocks.push(Block::Figures(along));
         }
-        if let Some((figures, table)) =
-            exposure::blocks(group, &options.exposure_axis, options.published.as_ref(), labels)
-        {
+        if let Some((figures, table)) = exposure::blocks(group, &options.exposure_axis, labels) {
             blocks.push(Block::Heading("Bias and uncertainty against the number of events".into()));
             blocks.push(Block::Figures(figures));
             blocks.push(Block::Table(table));
@@ -55,15 +53,15 @@ pub fn section(group: &FitGroup<'_>, options: &Options) -> Section {
 #[must_use]
 pub fn verdicts(group: &FitGroup<'_>, labels: &Labels) -> Vec<Verdict> {
     if group.is_campaign() {
-        let good = agreement(group).and_then(|(chi2, _)| chi2.probability()).is_some_and(|p| PROBABLE.contains(&p));
-        let grade = if good && group.valid().count() == group.fits.len() {
-            Grade::Good
-        } else if good {
-            Grade::Neutral
-        } else {
-            Grade::Bad
+        let good = agreement(group).map(|(chi2, _)| chi2.probability().is_some_and(|p| PROBABLE.contains(&p)));
+        let grade = match good {
+            Some(true) if group.valid().count() == group.fits.len() => Grade::Good,
+            // Where nothing can be compared, nothing can be praised or blamed either.
+            Some(true) | None => Grade::Neutral,
+            Some(false) => Grade::Bad,
         };
-        return vec![Verdict { grade, text: format!("{}: {}.", group.name, campaign_text(group)) }];
+        let text = format!("{}: {}.", group.name, campaign_text(group));
+        return vec![Verdict { grade, text, from: group.provenance() }];
     }
     group.fits.iter().map(|fit| single::verdict(fit, labels)).collect()
 }
@@ -120,7 +118,7 @@ fn table(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Table {
         head.push("truth".into());
         head.push("pull".into());
     }
-    head.extend(["P(truth)", "P(data)", "calls", "status", "artifact"].map(str::to_owned));
+    head.extend(["P(truth)", "P(data)", "calls", "status"].map(str::to_owned));
     let rows = group.fits.iter().take(max_rows).map(|fit| row(fit, &parameters, labels)).collect();
     let total = group.fits.len();
     let caption = if total > max_rows {
@@ -138,6 +136,7 @@ fn table(group: &FitGroup<'_>, labels: &Labels, max_rows: usize) -> Table {
         csv: Some(csv(group, &parameters)),
         texts: 1,
         folded: total > 12 || !group.is_campaign(),
+        ..Table::default()
     }
 }
 
@@ -154,8 +153,7 @@ fn row(fit: &FitEntry, parameters: &[String], labels: &Labels) -> Row {
     cells.push(fit.result.probability.map_or_else(String::new, probability));
     cells.push(fit.result.calls.to_string());
     cells.push(status(fit));
-    cells.push(fit.origin.digest.clone());
-    Row { cells, flagged: !fit.result.valid }
+    Row { cells, flagged: !fit.result.valid, origin: Some(fit.origin.clone()) }
 }
 
 /// Value with error, truth, pull.
@@ -252,6 +250,7 @@ pub(super) fn source_table(group: &FitGroup<'_>, labels: &Labels) -> Option<Tabl
         head: several.then_some("data set").into_iter().chain(head).map(str::to_owned).collect(),
         rows,
         texts: 1 + usize::from(several),
+        from: group.provenance(),
         ..Table::default()
     })
 }

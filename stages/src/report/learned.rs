@@ -3,6 +3,7 @@
 use super::content::Learned;
 use super::labels::{self, Labels, slug};
 use super::page::{Block, Section, Shown};
+use super::provenance::Provenance;
 use crate::figure::number::significant;
 use crate::figure::{Axis, Colour, Figure, Mark, Panel, Series, Stroke};
 use crate::sample::Bins;
@@ -12,7 +13,7 @@ const CURVES: usize = 5;
 /// Places at which a density is followed along a parameter: shares of the distribution at the centre.
 const SHARES: [(f64, &str); 3] =
     [(0.16, "where 16 % of the entries lie below"), (0.5, "where half of them do"), (0.84, "where 84 % do")];
-/// Points of a curve that is 480 wide.
+/// Points of a curve that is 440 wide.
 const MOST_POINTS: usize = 240;
 /// Share of a density at either end that a figure leaves out.
 const TAIL: f64 = 2e-4;
@@ -33,7 +34,7 @@ pub fn section(learned: &[Learned], labels: &Labels) -> Option<Section> {
         blocks.push(Block::Heading(format!("{symbol} from {} to {}", number(scan.values[0]), number(scan.last()))));
         let effects = (0..first.sources.len()).map(|source| effect(&models, parameter, source, labels));
         let mut figures: Vec<Shown> = effects.collect();
-        figures.push(dependence(first, parameter, labels));
+        figures.push(dependence(&models, parameter, labels));
         blocks.push(Block::Figures(figures));
     }
     Some(Section::new("learned", "What the estimators learned", blocks))
@@ -41,7 +42,7 @@ pub fn section(learned: &[Learned], labels: &Labels) -> Option<Section> {
 
 fn introduction(models: &[&Learned], labels: &Labels) -> String {
     let names: Vec<String> =
-        models.iter().enumerate().map(|(i, model)| format!("{} ({})", model.model, line(i))).collect();
+        models.iter().enumerate().map(|(i, model)| format!("{} ({})", model.origin.series(), line(i))).collect();
     format!(
         "Densities of {}, one parameter varied while the others stay at {}, and their ratios to the density there. The last figure of each row follows the density \
          at fixed numbers of photo-electrons along the parameter, relative to its value at that point.",
@@ -91,7 +92,7 @@ fn effect(models: &[&Learned], parameter: usize, source: usize, labels: &Labels)
         name: slug(&format!("effect-{}-{name}", scan.parameter)),
         title: format!("{}: {symbol}", labels::source(name)),
         description: format!("Density of {name} at {CURVES} values of {}", scan.parameter),
-        width: 480.0,
+        width: 440.0,
         x: Axis::linear("number of photo-electrons [kNPE]").over(window.low, window.high),
         panels: vec![
             Panel::new(
@@ -102,35 +103,42 @@ fn effect(models: &[&Learned], parameter: usize, source: usize, labels: &Labels)
             Panel::new(64.0, Axis::log("ratio").over(RATIO.recip(), RATIO), ratios),
         ],
     };
-    Shown { figure, caption: String::new() }
+    Shown::new(figure, String::new(), Provenance::of(models.iter().map(|model| &model.origin)))
 }
 
 /// Densities at fixed places along one parameter, a panel for each source.
-fn dependence(learned: &Learned, parameter: usize, labels: &Labels) -> Shown {
-    let scan = &learned.scans[parameter];
-    let panels = (0..learned.sources.len()).map(|source| {
-        let series = SHARES.iter().enumerate().map(|(index, (share, name))| {
-            let centre = &learned.at_centre[source];
-            let bin = quantile(centre, *share);
-            let relative = |value: usize| (scan.values[value], scan.density(source, value)[bin] / centre[bin]);
-            let points = (0..scan.values.len()).map(relative).collect();
-            let mark = Mark::Line { points, stroke: Stroke::Solid };
-            let series = Series::new(*name, Colour::nth(index), mark);
-            if source == 0 { series } else { series.hidden() }
-        });
-        let label = format!("{} relative", labels::source(&learned.sources[source]));
-        Panel::new(84.0, Axis::linear(label), series.collect())
+fn dependence(models: &[&Learned], parameter: usize, labels: &Labels) -> Shown {
+    let first = models[0];
+    let scan = &first.scans[parameter];
+    let panels = (0..first.sources.len()).map(|source| {
+        let mut series = Vec::new();
+        for (index, (share, name)) in SHARES.iter().enumerate() {
+            // The places are those of the first estimator, so that all are followed at the same numbers.
+            let bin = quantile(&first.at_centre[source], *share);
+            for (model, learned) in models.iter().enumerate() {
+                let Some(scan) = learned.scans.get(parameter) else { continue };
+                let at_centre = learned.at_centre[source][bin];
+                let relative = |value: usize| (scan.values[value], scan.density(source, value)[bin] / at_centre);
+                let points = (0..scan.values.len()).map(relative).collect();
+                let stroke = if model == 0 { Stroke::Solid } else { Stroke::Dashed };
+                let one = Series::new(*name, Colour::nth(index), Mark::Line { points, stroke });
+                series.push(if source == 0 && model == 0 { one } else { one.hidden() });
+            }
+        }
+        let label = format!("{} relative", labels::source(&first.sources[source]));
+        Panel::new(84.0, Axis::linear(label), series)
     });
     let symbol = labels.parameter(&scan.parameter);
     let figure = Figure {
         name: slug(&format!("dependence-{}", scan.parameter)),
         title: format!("{symbol}: density at fixed numbers of photo-electrons"),
         description: format!("Densities of all sources at three fixed places against {}", scan.parameter),
-        width: 480.0,
+        width: 440.0,
         x: Axis::linear(labels.quantity("", &scan.parameter)).over(scan.values[0], scan.last()),
         panels: panels.collect(),
     };
-    Shown { figure, caption: format!("Estimator {}.", learned.model) }
+    let places = "Places are those of the first estimator; each is shown relative to its own density at the centre.";
+    Shown::new(figure, places, Provenance::of(models.iter().map(|model| &model.origin)))
 }
 
 /// Evenly chosen indices, first and last among them.
@@ -197,7 +205,7 @@ impl Window {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::content::Scan;
+    use super::super::content::{Origin, Scan};
     use super::*;
 
     fn learned(model: &str) -> Learned {
@@ -211,7 +219,7 @@ mod tests {
         let values: Vec<f64> = (0..11).map(|i| 3.0 + 0.2 * f64::from(i)).collect();
         let densities = values.iter().map(|mean| density(*mean)).collect();
         Learned {
-            model: model.into(),
+            origin: Origin { stage: model.into(), ..Origin::default() },
             bins,
             sources: vec!["Cs137".into()],
             centre: BTreeMap::from([("kB".to_owned(), 4.0)]),
@@ -224,11 +232,11 @@ mod tests {
     fn every_parameter_shows_its_effect_on_every_source() {
         let section = section(&[learned("tede"), learned("nfde")], &Labels::default()).unwrap();
         let figures: Vec<_> = section.figures().collect();
-        assert_eq!(figures.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["effect-kB-Cs137", "dependence-kB"]);
-        let curves = &figures[0].panels[0].series;
+        assert_eq!(figures.iter().map(|f| f.name()).collect::<Vec<_>>(), ["effect-kB-Cs137", "dependence-kB"]);
+        let curves = &figures[0].stack().unwrap().panels[0].series;
         assert_eq!((curves.len(), curves.iter().filter(|series| series.in_legend).count()), (10, 5));
         // The median of the centre lies at 4: moving the peak away from it lowers the density there.
-        let Mark::Line { points, .. } = &figures[1].panels[0].series[1].mark else { panic!("a line") };
+        let Mark::Line { points, .. } = &figures[1].stack().unwrap().panels[0].series[2].mark else { panic!("a line") };
         let at = |kb: f64| points.iter().find(|point| (point.0 - kb).abs() < 1e-9).unwrap().1;
         assert!((at(4.0) - 1.0).abs() < 0.02 && at(3.0) < 0.2 && at(5.0) < 0.2, "{points:?}");
         assert!(super::section(&[], &Labels::default()).is_none());

@@ -1,4 +1,4 @@
-// Offers each figure as SVG and PNG. Nothing else on the page needs a script.
+// Offers each figure as SVG and PNG, and shows digests whole. Nothing else on the page needs a script.
 "use strict";
 (() => {
   const style = document.getElementById("figure-style").content.textContent;
@@ -14,29 +14,29 @@
     return { text: new XMLSerializer().serializeToString(copy), width, height };
   };
 
-  const save = (address, name) => {
+  // Browsers refuse to download addresses of more than about two million characters; blobs have no such limit.
+  const save = (blob, name) => {
     const link = document.createElement("a");
-    link.href = address;
+    link.href = URL.createObjectURL(blob);
     link.download = name;
     link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   };
-
-  const address = (text) => "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
 
   const saveRaster = ({ text, width, height }, name) => {
     const scale = 3;
     const image = new Image();
     image.onload = () => {
       const canvas = document.createElement("canvas");
-      canvas.width = scale * width;
-      canvas.height = scale * height;
+      canvas.width = Math.round(scale * width);
+      canvas.height = Math.round(scale * height);
       const context = canvas.getContext("2d");
       context.fillStyle = "#fff";
       context.fillRect(0, 0, canvas.width, canvas.height);
       context.drawImage(image, 0, 0, canvas.width, canvas.height);
-      save(canvas.toDataURL("image/png"), name);
+      canvas.toBlob((blob) => save(blob, name), "image/png");
     };
-    image.src = address(text);
+    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
   };
 
   for (const figure of document.querySelectorAll("figure")) {
@@ -48,9 +48,30 @@
       button.type = "button";
       button.textContent = label;
       button.addEventListener("click", action);
-      files.append(button);
+      files.append(" ", button);
     };
-    offer("SVG", () => save(address(standalone(svg).text), name + ".svg"));
+    offer("SVG", () => save(new Blob([standalone(svg).text], { type: "image/svg+xml" }), name + ".svg"));
     offer("PNG", () => saveRaster(standalone(svg), name + ".png"));
   }
+
+  // What this page was told about its run ends with a command that takes the place of an artifact.
+  const dialog = document.getElementById("artifact");
+  const command = [...document.querySelectorAll("#run dd")].map((fact) => fact.textContent).find((fact) => fact.includes("TASK.ARTIFACT"));
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[download]");
+    if (link?.href.startsWith("data:text/csv")) {
+      event.preventDefault();
+      const text = decodeURIComponent(link.href.slice(link.href.indexOf(",") + 1));
+      save(new Blob([text], { type: "text/csv" }), link.download);
+    }
+    const digest = event.target.closest("button.digest");
+    if (digest) {
+      const [address, whole] = digest.title.split("\n");
+      const show = (command ?? "mctune show PIPELINE 'TASK.ARTIFACT'").replace("TASK.ARTIFACT", address);
+      dialog.querySelectorAll("dd").forEach((place, index) => (place.textContent = [address, whole, show][index]));
+      dialog.showModal();
+    } else if (event.target === dialog) {
+      dialog.close();
+    }
+  });
 })();

@@ -6,8 +6,10 @@
 
 use askama::Template;
 
+use super::content::Origin;
 use super::labels::slug;
-use crate::figure::{Figure, escape, file_style, html, page_style};
+use super::provenance::{Provenance, Source};
+use crate::figure::{Drawing, escape, file_style, html, page_style};
 
 /// Where run facts go.
 const RUN_FACTS: &str = "<!-- mctune:run-facts -->";
@@ -32,6 +34,8 @@ pub struct Verdict {
     pub grade: Grade,
     /// What was found; with markup.
     pub text: String,
+    /// From which artifacts.
+    pub from: Provenance,
 }
 
 /// How good a result is.
@@ -75,9 +79,11 @@ pub enum Block {
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// The figure.
-    pub figure: Figure,
+    pub figure: Drawing,
     /// What is to be seen and how it was made; with markup.
     pub caption: String,
+    /// From which artifacts.
+    pub from: Provenance,
 }
 
 /// A table.
@@ -97,6 +103,8 @@ pub struct Table {
     pub texts: usize,
     /// Whether it is folded away until asked for.
     pub folded: bool,
+    /// From which artifacts; rows may name their own instead.
+    pub from: Provenance,
 }
 
 /// A row of a table.
@@ -106,6 +114,23 @@ pub struct Row {
     pub cells: Vec<String>,
     /// Whether it is marked as not to be trusted.
     pub flagged: bool,
+    /// The artifact from which it was made; if any row of a table has one, the last column shows them.
+    pub origin: Option<Origin>,
+}
+
+impl Shown {
+    /// A figure with its caption and the artifacts behind it.
+    #[must_use]
+    pub fn new(figure: impl Into<Drawing>, caption: impl Into<String>, from: Provenance) -> Self {
+        Self { figure: figure.into(), caption: caption.into(), from }
+    }
+}
+
+impl Table {
+    /// Whether its rows name artifacts.
+    fn traced(&self) -> bool {
+        self.rows.iter().any(|row| row.origin.is_some())
+    }
 }
 
 impl Section {
@@ -116,7 +141,7 @@ impl Section {
     }
 
     /// All figures.
-    pub fn figures(&self) -> impl Iterator<Item = &Figure> {
+    pub fn figures(&self) -> impl Iterator<Item = &Drawing> {
         let shown = self.blocks.iter().flat_map(|block| match block {
             Block::Figures(shown) => shown.as_slice(),
             Block::Beside(one, _) => std::slice::from_ref(one.as_ref()),
@@ -138,7 +163,16 @@ impl Section {
 
 impl From<Vec<String>> for Row {
     fn from(cells: Vec<String>) -> Self {
-        Self { cells, flagged: false }
+        Self { cells, ..Self::default() }
+    }
+}
+
+impl Row {
+    /// The same, made from an artifact.
+    #[must_use]
+    pub fn of(mut self, origin: &Origin) -> Self {
+        self.origin = Some(origin.clone());
+        self
     }
 }
 
@@ -207,7 +241,26 @@ fn csv_address(csv: &str) -> String {
     out
 }
 
+/// An artifact's digest: short to read, whole with its address on demand (`page.js`; without it, as a tool tip).
+fn digest(origin: &Origin) -> String {
+    let (address, digest) = (escape(&origin.address()), escape(&origin.digest));
+    format!(
+        "<button type=\"button\" class=\"digest\" title=\"{address}\n{digest}\">{}</button>",
+        escape(origin.short())
+    )
+}
+
+/// A line that says from which artifacts something was made; nothing where that is unknown.
+fn sources(from: &Provenance) -> String {
+    let part = |source: &Source| match source {
+        Source::One(origin) => format!("{} {}", escape(&origin.address()), digest(origin)),
+        Source::Many { count, what } => format!("<a href=\"#inputs\">{count} artifacts</a> {}", escape(what)),
+    };
+    let parts: Vec<String> = from.sources().iter().map(part).collect();
+    if parts.is_empty() { String::new() } else { format!("<span class=\"from\">From {}</span>", parts.join("; ")) }
+}
+
 /// Whether three of the figures stand in a row.
 fn narrow(shown: &[Shown]) -> bool {
-    shown.iter().all(|one| one.figure.width < 400.0)
+    shown.iter().all(|one| one.figure.width() < 400.0)
 }

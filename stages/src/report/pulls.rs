@@ -65,7 +65,7 @@ fn figure(group: &FitGroup<'_>, name: &str, labels: &Labels) -> Option<Shown> {
         panels: vec![histogram.panel(160.0, "fits")],
     };
     let caption = format!("Mean {}, spread {}.{}", mean(&moments), spread(&moments), histogram.outside());
-    Some(Shown { figure, caption })
+    Some(Shown::new(figure, caption, group.provenance()))
 }
 
 fn mean(moments: &Moments) -> String {
@@ -108,7 +108,8 @@ fn probabilities(group: &FitGroup<'_>, name: &str, title: &str, values: &[f64], 
         x: Axis::linear("probability").over(0.0, 1.0),
         panels: vec![Panel::new(140.0, Axis::linear("fits").over(0.0, 1.15 * highest), series)],
     };
-    Some(Shown { figure, caption: format!("{caption} Uniform if errors and model are right.") })
+    let caption = format!("{caption} Uniform if errors and model are right.");
+    Some(Shown::new(figure, caption, group.provenance()))
 }
 
 /// A share with half the width of its 68 % interval, which does not vanish when all or none are inside.
@@ -149,6 +150,7 @@ pub fn table(group: &FitGroup<'_>, labels: &Labels) -> Table {
         head: head.map(str::to_owned).to_vec(),
         rows: group.parameters().iter().filter_map(row).collect(),
         texts: 1,
+        from: group.provenance(),
         ..Table::default()
     }
 }

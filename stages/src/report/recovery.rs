@@ -10,6 +10,9 @@ use crate::fit::result::FittedParameter;
 /// Share of the distance between two true values over which their fits are spread.
 const SPREAD: f64 = 0.62;
 
+/// Fits that are drawn one by one; of more, some are left out, evenly. Means are those of all.
+const SINGLE: usize = 3000;
+
 /// One figure for each parameter that has a truth.
 #[must_use]
 pub fn figures(group: &FitGroup<'_>, labels: &Labels) -> Vec<Shown> {
@@ -37,7 +40,8 @@ fn figure(group: &FitGroup<'_>, name: &str, labels: &Labels) -> Option<Shown> {
 
     let diagonal =
         Mark::Line { points: vec![(low - margin, low - margin), (high + margin, high + margin)], stroke: Stroke::Thin };
-    let fitted = found.iter().map(|fit| Point::with_error(fit.truth, fit.value, fit.error)).collect();
+    let step = found.len().div_ceil(SINGLE);
+    let fitted = found.iter().step_by(step).map(|fit| Point::with_error(fit.truth, fit.value, fit.error)).collect();
     let above = vec![
         Series::new("fitted = true", Colour::Faint, diagonal).hidden(),
         Series::new("fits", Colour::Blue, Mark::Points { points: fitted, symbol: Symbol::Dot }).hidden(),
@@ -47,7 +51,7 @@ fn figure(group: &FitGroup<'_>, name: &str, labels: &Labels) -> Option<Shown> {
         Series::new(
             "single fits",
             Colour::Blue,
-            Mark::Points { points: residuals(&runs, spread), symbol: Symbol::Dot },
+            Mark::Points { points: residuals(&runs, spread).into_iter().step_by(step).collect(), symbol: Symbol::Dot },
         ),
     ];
     let means = means(&runs);
@@ -71,7 +75,7 @@ fn figure(group: &FitGroup<'_>, name: &str, labels: &Labels) -> Option<Shown> {
     } else {
         ""
     };
-    Some(Shown { figure, caption: caption.to_owned() })
+    Some(Shown::new(figure, caption, group.provenance()))
 }
 
 fn recovered(fit: &FitEntry, name: &str) -> Option<Recovered> {

@@ -3,6 +3,7 @@
 use super::content::ResponseEntry;
 use super::labels::{Labels, slug};
 use super::page::{Block, Row, Section, Shown, Table};
+use super::provenance::Provenance;
 use crate::figure::number::{fixed, significant};
 use crate::figure::{Axis, Colour, Figure, Mark, Panel, Point, Series, Stroke, Symbol};
 use crate::response::{Measured, PeakAt};
@@ -102,11 +103,11 @@ fn scale(name: &str, title: &str, caption: &str, lines: &[(String, &ResponseEntr
         name: format!("{name}-scale"),
         title: format!("{title}: energy scale"),
         description: format!("Photo-electrons per MeV against the energy of photons, {} lines", lines.len()),
-        width: 480.0,
+        width: 440.0,
         x: Axis::log("energy of the photon [MeV]"),
         panels: vec![Panel::new(210.0, Axis::linear("peak / energy [MeV^{\u{2212}1}]"), series)],
     };
-    Shown { figure, caption: caption.to_owned() }
+    Shown::new(figure, caption, Provenance::of(lines.iter().map(|(_, entry)| &entry.origin)))
 }
 
 fn resolution(name: &str, title: &str, caption: &str, lines: &[(String, &ResponseEntry)]) -> Shown {
@@ -127,11 +128,11 @@ fn resolution(name: &str, title: &str, caption: &str, lines: &[(String, &Respons
         name: format!("{name}-resolution"),
         title: format!("{title}: resolution"),
         description: format!("Relative width of the peaks against visible energy, {} lines with fits", lines.len()),
-        width: 480.0,
+        width: 440.0,
         x: Axis::log("visible energy [MeV]"),
         panels: vec![Panel::new(210.0, Axis::log("\u{3c3}/E [%]"), series)],
     };
-    Shown { figure, caption: caption.to_owned() }
+    Shown::new(figure, caption, Provenance::of(lines.iter().map(|(_, entry)| &entry.origin)))
 }
 
 fn visible(measured: &Measured, peak: &PeakAt) -> f64 {
@@ -167,10 +168,9 @@ fn terms(entries: &[ResponseEntry], labels: &Labels) -> Table {
             ]),
             None => cells.extend(vec![String::new(); 4]),
         }
-        cells.push(entry.origin.digest.clone());
-        Row::from(cells)
+        Row::from(cells).of(&entry.origin)
     };
-    let head = ["point", "a [% MeV^{1/2}]", "b [%]", "c [% MeV]", "\u{3c7}^{2} / d.o.f.", "artifact"];
+    let head = ["point", "a [% MeV^{1/2}]", "b [%]", "c [% MeV]", "\u{3c7}^{2} / d.o.f."];
     Table {
         name: "response".into(),
         caption: "Terms of the energy resolution".into(),
@@ -208,12 +208,12 @@ mod tests {
         let entries = [entry(15.0, 0.5), entry(6.0, 0.5), entry(24.0, 0.5), entry(15.0, 1.0)];
         let section = section(&entries, &Labels::default()).unwrap();
         let figures: Vec<_> = section.figures().collect();
-        let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
+        let names: Vec<&str> = figures.iter().map(|figure| figure.name()).collect();
         assert_eq!(
             names,
             ["response-kB-scale", "response-kB-resolution", "response-fC-scale", "response-fC-resolution"]
         );
-        let legend = figures[0].panels[0].series.iter().filter(|series| series.in_legend);
+        let legend = figures[0].stack().unwrap().panels[0].series.iter().filter(|series| series.in_legend);
         let legend: Vec<&str> = legend.map(|series| series.name.as_str()).collect();
         assert_eq!(legend, ["k_{B} 6", "k_{B} 15", "k_{B} 24"]);
     }

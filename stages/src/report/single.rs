@@ -4,6 +4,7 @@ use super::content::{FitEntry, FitGroup};
 use super::fits::{source_table, status};
 use super::labels::{Labels, slug};
 use super::page::{Block, Grade, Row, Shown, Table, Verdict};
+use super::provenance::Provenance;
 use crate::figure::number::{decimals_of_error, fixed, signed};
 use crate::figure::{Axis, Colour, Figure, Mark, Panel, Point, Series, Symbol};
 use crate::fit::result::FittedParameter;
@@ -33,7 +34,8 @@ pub fn verdict(fit: &FitEntry, labels: &Labels) -> Verdict {
         format!("{} ({})", fit.origin.stage, fit.origin.label(labels))
     };
     if !fit.result.valid {
-        return Verdict { grade: Grade::Bad, text: format!("{name}: the fit is not valid: {}.", status(fit)) };
+        let text = format!("{name}: the fit is not valid: {}.", status(fit));
+        return Verdict { grade: Grade::Bad, text, from: Provenance::of([&fit.origin]) };
     }
     let values: Vec<String> =
         fit.result.parameters.iter().map(|p| format!("{} = {}", labels.parameter(&p.name), value(p))).collect();
@@ -50,7 +52,8 @@ pub fn verdict(fit: &FitEntry, labels: &Labels) -> Verdict {
     } else {
         ""
     };
-    Verdict { grade: Grade::Neutral, text: format!("{name}: {}{pulls}{smooth}.", values.join(", ")) }
+    let text = format!("{name}: {}{pulls}{smooth}.", values.join(", "));
+    Verdict { grade: Grade::Neutral, text, from: Provenance::of([&fit.origin]) }
 }
 
 fn value(parameter: &FittedParameter) -> String {
@@ -91,7 +94,7 @@ fn figure(group: &FitGroup<'_>, labels: &Labels) -> Option<Shown> {
         name: slug(&format!("single-{}", group.name)),
         title: "Distance from the true point".into(),
         description: format!("Pulls of {} for the data sets of {}", names.join(", "), group.name),
-        width: 480.0,
+        width: 440.0,
         x: Axis::names("parameter", symbols),
         panels: vec![Panel::new(
             170.0,
@@ -100,7 +103,7 @@ fn figure(group: &FitGroup<'_>, labels: &Labels) -> Option<Shown> {
         )],
     };
     let caption = "Error bars are the Minos intervals where they are known, in units of the symmetric error; strips mark 1 and 2 \u{3c3}.";
-    Some(Shown { figure, caption: caption.into() })
+    Some(Shown::new(figure, caption, group.provenance()))
 }
 
 fn point(x: f64, parameter: &FittedParameter) -> Option<Point> {
@@ -131,7 +134,7 @@ fn intervals(group: &FitGroup<'_>, labels: &Labels) -> Table {
             if several {
                 cells.insert(0, fit.origin.label(labels));
             }
-            rows.push(Row { cells, flagged: !fit.result.valid || parameter.at_limit });
+            rows.push(Row { cells, flagged: !fit.result.valid || parameter.at_limit, origin: None });
         }
     }
     let head = ["parameter", "value", "error", "Minos interval", "truth", "pull"];
@@ -141,6 +144,7 @@ fn intervals(group: &FitGroup<'_>, labels: &Labels) -> Table {
         head: several.then_some("data set").into_iter().chain(head).map(str::to_owned).collect(),
         rows,
         texts: 1 + usize::from(several),
+        from: group.provenance(),
         ..Table::default()
     }
 }

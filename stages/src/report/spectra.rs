@@ -10,6 +10,7 @@ use super::content::{Origin, Overlay, ShownSample};
 use super::histogram::PullHistogram;
 use super::labels::{self, Labels};
 use super::page::{Block, Row, Section, Shown, Table};
+use super::provenance::Provenance;
 use super::statistics::{ChiSquare, Moments};
 use crate::figure::Figure;
 use crate::figure::number::{fixed, probability, signed};
@@ -18,17 +19,25 @@ use deviance::{PULL_EXPECTATION, pulls};
 
 /// One spectrum, binned, with what estimators expect.
 struct Binned {
+    origin: Origin,
     label: String,
     entries: f64,
     counts: Vec<f64>,
     /// Model name and expected entries in each bin.
     expected: Vec<(String, Vec<f64>)>,
+    /// Where those estimators come from.
+    estimators: Vec<Origin>,
 }
 
 impl Binned {
     /// Pulls against every estimator.
     fn pulls(&self) -> impl Iterator<Item = f64> {
-        self.expected.iter().flat_map(|(_, expected)| pulls(&self.counts, expected)).map(|(_, _, pull)| pull)
+        self.pulls_by_model().flat_map(|(_, pulls)| pulls)
+    }
+
+    fn pulls_by_model(&self) -> impl Iterator<Item = (String, Vec<f64>)> {
+        let of = |expected: &[f64]| pulls(&self.counts, expected).into_iter().map(|(_, _, pull)| pull).collect();
+        self.expected.iter().map(move |(model, expected)| (model.clone(), of(expected)))
     }
 }
 
@@ -54,15 +63,22 @@ fn section(stage: &str, samples: &[ShownSample], labels: &Labels) -> Section {
     }
     let mut figures = Vec::new();
     let mut agreement = Vec::new();
-    let mut all_pulls: Vec<f64> = Vec::new();
+    let mut all_pulls: Vec<(String, Vec<f64>)> = Vec::new();
     for source in sources {
         let bins = shown.iter().find_map(|sample| sample.overlays.first()).map_or(Bins::STUDY, |overlay| overlay.bins);
         let binned: Vec<Binned> = shown.iter().filter_map(|sample| binned(sample, source, &bins, labels)).collect();
         agreement.extend(agreement_rows(source, &binned));
         figures.extend(drawing::figure(stage, source, &bins, &binned));
-        all_pulls.extend(binned.iter().flat_map(Binned::pulls));
+        for (model, found) in binned.iter().flat_map(Binned::pulls_by_model) {
+            match all_pulls.iter_mut().find(|(known, _)| *known == model) {
+                Some((_, all)) => all.extend(found),
+                None => all_pulls.push((model, found)),
+            }
+        }
     }
-    figures.extend(pull_figure(stage, &all_pulls));
+    let estimators = shown.iter().flat_map(|sample| &sample.overlays).map(|overlay| &overlay.origin);
+    let from = Provenance::of(shown.iter().map(|sample| &sample.origin).chain(estimators));
+    figures.extend(all_pulls.iter().filter_map(|(model, pulls)| pull_figure(stage, model, pulls, from.clone())));
     let mut blocks = vec![Block::Text(introduction(&shown)), Block::Figures(figures)];
     if !agreement.is_empty() {
         blocks.push(Block::Table(agreement_table(stage, agreement)));
@@ -99,9 +115,12 @@ fn binned(sample: &ShownSample, source: &str, bins: &Bins, labels: &Labels) -> O
     let expected = sample.overlays.iter().filter(|overlay| overlay.bins == *bins).filter_map(|overlay| {
         let density = overlay.densities.get(source)?;
         let total: f64 = density.iter().sum();
-        Some((overlay.model.clone(), density.iter().map(|value| entries * value / total).collect()))
+        let expected: Vec<f64> = density.iter().map(|value| entries * value / total).collect();
+        Some(((overlay.origin.series(), expected), overlay.origin.clone()))
     });
-    Some(Binned { label: label(&sample.origin, sample, labels), entries, expected: expected.collect(), counts })
+    let (expected, estimators) = expected.unzip();
+    let label = label(&sample.origin, sample, labels);
+    Some(Binned { origin: sample.origin.clone(), label, entries, expected, estimators, counts })
 }
 
 fn label(origin: &Origin, sample: &ShownSample, labels: &Labels) -> String {
@@ -114,15 +133,15 @@ fn label(origin: &Origin, sample: &ShownSample, labels: &Labels) -> String {
     }
 }
 
-/// Pulls of all bins of all spectra together.
-fn pull_figure(stage: &str, pulls: &[f64]) -> Option<Shown> {
+/// Pulls of all bins of all spectra together, against one estimator.
+fn pull_figure(stage: &str, model: &str, pulls: &[f64], from: Provenance) -> Option<Shown> {
     let moments = Moments::of(pulls)?;
     let histogram = PullHistogram::new(pulls, 0.4);
     let figure = Figure {
-        name: labels::slug(&format!("spectra-pulls-{stage}")),
-        title: "Pulls of all bins".into(),
+        name: labels::slug(&format!("spectra-pulls-{stage}-{model}")),
+        title: format!("Pulls of all bins: {model}"),
         description: format!("Histogram of the {} pulls of all sources and points of {stage}", pulls.len()),
-        width: 480.0,
+        width: 440.0,
         x: histogram.axis("pull"),
         panels: vec![histogram.panel(230.0, "bins")],
     };
@@ -133,7 +152,7 @@ fn pull_figure(stage: &str, pulls: &[f64]) -> Option<Shown> {
         fixed(moments.spread, 3),
         fixed(moments.spread_error(), 3)
     );
-    Some(Shown { figure, caption: caption + &histogram.outside() })
+    Some(Shown::new(figure, caption + &histogram.outside(), from))
 }
 
 fn agreement_rows(source: &str, binned: &[Binned]) -> Vec<Row> {
@@ -153,7 +172,7 @@ fn agreement_rows(source: &str, binned: &[Binned]) -> Vec<Row> {
                 degrees.to_string(),
                 chi2.probability().map_or_else(String::new, probability),
             ];
-            rows.push(Row::from(cells));
+            rows.push(Row::from(cells).of(&one.origin));
         }
     }
     rows

@@ -67,6 +67,17 @@ pub fn median(values: &[f64]) -> Median {
     Median { value, error }
 }
 
+/// Correlation coefficient of two lists of equal length; `None` where one of them does not vary.
+#[must_use]
+pub fn correlation(xs: &[f64], ys: &[f64]) -> Option<f64> {
+    let (x, y) = (Moments::of(xs)?, Moments::of(ys)?);
+    if xs.len() != ys.len() || x.spread <= 0.0 || y.spread <= 0.0 {
+        return None;
+    }
+    let sum: f64 = xs.iter().zip(ys).map(|(a, b)| (a - x.mean) * (b - y.mean)).sum();
+    Some(sum / ((xs.len() as f64 - 1.0) * x.spread * y.spread))
+}
+
 /// A chi-square with its degrees of freedom.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ChiSquare {
@@ -154,6 +165,13 @@ mod tests {
         assert_eq!(even.value, 2.5);
         assert!((even.error - 1.2533 * (5.0_f64 / 3.0).sqrt() / 2.0).abs() < 1e-4, "{even:?}");
         assert!(median(&[]).value.is_nan());
+    }
+
+    #[test]
+    fn correlations() {
+        let found = correlation(&[1.0, 2.0, 4.0], &[3.0, 1.0, 1.5]).unwrap();
+        assert!((found + 0.576_556).abs() < 1e-5, "{found}");
+        assert_eq!(correlation(&[1.0, 1.0], &[1.0, 2.0]), None);
     }
 
     #[test]

@@ -2,19 +2,21 @@
 
 use serde_json::Value;
 
+use super::content::Origin;
 use super::labels::{Labels, slug};
 use super::page::{Block, Row, Section, Table};
+use super::provenance::Provenance;
 use crate::figure::number::{decimals_of_error, fixed, probability, signed};
 use crate::summarize::statistics::{Group, ParameterStatistics, Summary};
 
 /// The section of all summaries; none without summaries.
 #[must_use]
-pub fn section(summaries: &[(String, Summary)], labels: &Labels) -> Option<Section> {
-    let tables = summaries.iter().map(|(stage, summary)| Block::Table(table(stage, summary, labels))).collect();
+pub fn section(summaries: &[(Origin, Summary)], labels: &Labels) -> Option<Section> {
+    let tables = summaries.iter().map(|(origin, summary)| Block::Table(table(origin, summary, labels))).collect();
     (!summaries.is_empty()).then(|| Section::new("summary", "Bias, spread and pulls", tables))
 }
 
-fn table(stage: &str, summary: &Summary, labels: &Labels) -> Table {
+fn table(origin: &Origin, summary: &Summary, labels: &Labels) -> Table {
     let grouped = !summary.by.is_empty() && !summary.groups.is_empty();
     let mut rows = Vec::new();
     if grouped {
@@ -38,12 +40,13 @@ fn table(stage: &str, summary: &Summary, labels: &Labels) -> Table {
         "probability",
     ];
     Table {
-        name: slug(&format!("summary-{stage}")),
-        caption: format!("{stage}: residuals fitted \u{2212} true, in the units of each parameter"),
+        name: slug(&format!("summary-{}", origin.series())),
+        caption: format!("{}: residuals fitted \u{2212} true, in the units of each parameter", origin.series()),
         head: head.map(str::to_owned).to_vec(),
         rows,
         texts: 2,
         folded: summary.groups.len() > 20,
+        from: Provenance::of([origin]),
         ..Table::default()
     }
 }
@@ -66,7 +69,7 @@ fn group_rows(name: &str, group: &Group, labels: &Labels) -> Vec<Row> {
             group.chi2.map_or_else(String::new, |chi2| format!("{} / {}", fixed(chi2, 1), group.degrees_of_freedom));
         cells.push(once(chi2));
         cells.push(once(group.probability.map_or_else(String::new, probability)));
-        Row { cells, flagged: false }
+        Row::from(cells)
     });
     rows.collect()
 }

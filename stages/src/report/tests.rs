@@ -1,6 +1,7 @@
 use super::compose::{Options, page};
 use super::content::{Content, FitEntry};
 use super::labels::Labels;
+use super::page::{Block, Table};
 use super::{ReportParams, demo, figure_files, insert_run_facts};
 use mctune_engine::stage::Stage as _;
 
@@ -49,7 +50,23 @@ fn every_section_appears_only_with_its_input() {
     let all = demo::content();
     let none = html(&Content::default());
     assert_balanced(&none);
-    for id in ["spectra-anchors", "training", "fits-closure_fit", "fits-asimov_fit", "summary", "inputs", "results"] {
+    let ids = [
+        "results",
+        "beside",
+        "spectra-anchors",
+        "response",
+        "learned",
+        "training",
+        "comparison",
+        "fits-closure_fit",
+        "fits-asimov_fit---tede",
+        "bias-closure_scan",
+        "posteriors",
+        "calibration",
+        "summary",
+        "inputs",
+    ];
+    for id in ids {
         assert!(html(&all).contains(&format!("<section id=\"{id}\"")), "{id}");
         assert!(!none.contains(&format!("<section id=\"{id}\"")), "{id}");
     }
@@ -58,6 +75,11 @@ fn every_section_appears_only_with_its_input() {
         ("training", Content { curves: all.curves.clone(), ..Content::default() }),
         ("fits-closure_fit", Content { fits: all.fits.clone(), ..Content::default() }),
         ("summary", Content { summaries: all.summaries.clone(), ..Content::default() }),
+        ("comparison", Content { fits: all.fits.clone(), ..Content::default() }),
+        ("posteriors", Content { posteriors: all.posteriors.clone(), ..Content::default() }),
+        ("calibration", Content { calibrations: all.calibrations.clone(), ..Content::default() }),
+        ("learned", Content { learned: all.learned.clone(), ..Content::default() }),
+        ("response", Content { responses: all.responses.clone(), ..Content::default() }),
     ];
     for (id, content) in only {
         let html = html(&content);
@@ -81,6 +103,55 @@ fn the_page_is_whole_and_needs_no_network() {
     assert_eq!(ids.len(), distinct.len(), "element ids are unique");
 }
 
+/// Everything on the page leads to an artifact: by its own digest, or by the table of inputs.
+#[test]
+fn every_figure_and_number_is_traced() {
+    let page = page(&demo::content(), &demo::options());
+    let mut without = Vec::new();
+    for block in page.sections.iter().flat_map(|section| &section.blocks) {
+        let (shown, tables): (&[_], &[_]) = match block {
+            Block::Figures(shown) => (shown, &[]),
+            Block::Beside(one, tables) => (std::slice::from_ref(one.as_ref()), tables),
+            Block::Table(table) => (&[], std::slice::from_ref(table)),
+            Block::Heading(_) | Block::Text(_) => (&[], &[]),
+        };
+        without
+            .extend(shown.iter().filter(|one| one.from.sources().is_empty()).map(|one| one.figure.name().to_owned()));
+        let traced = |table: &Table| {
+            !table.from.sources().is_empty() || table.name == "inputs" || table.rows.iter().all(|r| r.origin.is_some())
+        };
+        without.extend(tables.iter().filter(|table| !traced(table)).map(|table| table.name.clone()));
+    }
+    assert_eq!(without, Vec::<String>::new());
+    assert!(page.verdicts.iter().all(|verdict| !verdict.from.sources().is_empty()));
+    let html = page.html().unwrap();
+    let fit = &demo::content().fits[0].origin;
+    assert!(html.contains(&format!("title=\"{}\n{}\">{}</button>", fit.address(), fit.digest, fit.short())));
+}
+
+/// The page in a real browser, narrow and wide, light, dark and printed (`tests/page/check.py`). Skipped, visibly,
+/// without Python or Chromium.
+#[test]
+fn a_browser_finds_nothing_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    let facts =
+        [("Campaign digest", "7d1f".repeat(16)), ("Look up", "mctune show juno.yaml 'TASK.ARTIFACT'".to_owned())];
+    let facts = facts.map(|(name, value)| (name.to_owned(), value));
+    std::fs::write(&path, insert_run_facts(&html(&demo::content()), &facts)).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/page/check.py");
+    let Ok(output) = std::process::Command::new("python3").arg("-B").arg(script).arg(&path).output() else {
+        println!("skipped: no python3");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    match output.status.code() {
+        Some(0) => {}
+        Some(77) => println!("skipped: {said} (`make test` installs Chromium on Debian)"),
+        _ => panic!("{said}{}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
 #[test]
 fn names_from_outside_cannot_become_markup() {
     let evil = "</script><img src=x onerror=alert(1)>\"'&";
@@ -95,8 +166,15 @@ fn names_from_outside_cannot_become_markup() {
     content.curves[0].rows.iter_mut().for_each(|row| row.set = evil.into());
     content.spectra[0].origin.stage = evil.into();
     content.spectra[0].sample.spectra[0].source = evil.into();
-    content.summaries[0].0 = evil.into();
-    content.inputs[0].stage = evil.into();
+    content.summaries[0].0.stage = evil.into();
+    content.inputs[0].1.stage = evil.into();
+    content.posteriors[0].origin.stage = evil.into();
+    content.posteriors[0].sampler = evil.into();
+    content.calibrations[0].origin.stage = evil.into();
+    content.calibrations[0].calibration.groups[0].coords = serde_json::json!({ "model": evil });
+    content.biases[0].0.stage = evil.into();
+    content.biases[0].1.groups[0].coords = serde_json::json!({ "model": evil });
+    content.learned[0].origin.stage = evil.into();
     let options = Options { title: evil.into(), description: format!("{evil}\n\n{PLACE}"), ..demo::options() };
     let html = page(&content, &options).html().unwrap();
     assert_balanced(&html);

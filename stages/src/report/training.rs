@@ -3,36 +3,28 @@
 use super::content::{Curve, CurveRow};
 use super::labels::slug;
 use super::page::{Block, Grade, Row, Section, Shown, Table, Verdict};
+use super::provenance::Provenance;
 use crate::figure::number::significant;
 use crate::figure::{Axis, Colour, Figure, Mark, Panel, Point, Series, Stroke, Symbol};
 
-/// A metric with a figure of its own.
+/// A metric with a panel of its own.
 struct Metric {
     name: &'static str,
-    title: &'static str,
     label: &'static str,
-    meaning: &'static str,
 }
 
 /// The others stand in the table.
-const METRICS: [Metric; 3] = [
-    Metric {
-        name: "kl",
-        title: "training loss",
-        label: "Kullback\u{2013}Leibler divergence",
-        meaning: "Divergence of the estimator from the training spectra, mean over the training set.",
-    },
-    Metric { name: "loss", title: "training loss", label: "loss", meaning: "Mean over the training set." },
-    Metric {
-        name: "d2",
-        title: "validation distance",
-        label: "d_{2} [kNPE^{1/2}]",
-        meaning: "Cram\u{e9}r\u{2013}von Mises distance between the distribution functions of estimator and simulation, \
-                  mean over each validation set.",
-    },
+const METRICS: [Metric; 5] = [
+    Metric { name: "kl", label: "loss (KL)" },
+    Metric { name: "loss", label: "loss" },
+    Metric { name: "d1", label: "d_{1} [kNPE]" },
+    Metric { name: "d2", label: "d_{2} [kNPE^{1/2}]" },
+    Metric { name: "dinf", label: "d_{\u{221e}}" },
 ];
 /// Up to this many epochs, each has a point.
 const POINTS: usize = 40;
+/// Height of a panel.
+const PANEL: f64 = 104.0;
 
 /// Reads `curve.csv`; what is no number becomes NaN and leaves a gap.
 ///
@@ -48,8 +40,11 @@ pub fn section(curves: &[Curve]) -> Option<Section> {
     if curves.is_empty() {
         return None;
     }
-    let figures = curves.iter().flat_map(figures).collect();
-    let mut blocks = vec![Block::Figures(figures)];
+    let introduction = "Loss over the training set, and distances between the distribution functions of estimator and \
+                        simulation, mean over the sources and points of each validation set: d_{1} (Wasserstein), d_{2} \
+                        (Cram\u{e9}r\u{2013}von Mises) and d_{\u{221e}} (Kolmogorov\u{2013}Smirnov).";
+    let figures = curves.iter().filter_map(figure).collect();
+    let mut blocks = vec![Block::Text(introduction.to_owned()), Block::Figures(figures)];
     blocks.extend(table(curves).map(Block::Table));
     Some(Section::new("training", "Training", blocks))
 }
@@ -68,14 +63,37 @@ pub fn verdict(curve: &Curve) -> Option<Verdict> {
     let distances =
         if distances.is_empty() { String::new() } else { format!("; d_{{2}} there: {}", distances.join(", ")) };
     let text = format!("Training {}: best epoch {best} of {last}{distances}.", curve.origin.series());
-    Some(Verdict { grade: Grade::Neutral, text })
+    Some(Verdict { grade: Grade::Neutral, text, from: Provenance::of([&curve.origin]) })
 }
 
-fn figures(curve: &Curve) -> Vec<Shown> {
-    METRICS.iter().filter_map(|metric| figure(curve, metric)).collect()
+/// Everything against the epoch, a panel for each metric.
+fn figure(curve: &Curve) -> Option<Shown> {
+    let mut panels: Vec<Panel> = METRICS.iter().filter_map(|metric| panel(curve, metric)).collect();
+    let last = curve.rows.iter().map(|row| row.epoch).max()? as f64;
+    if panels.is_empty() {
+        return None;
+    }
+    let mut caption = String::new();
+    if let Some(epoch) = curve.best_epoch {
+        for panel in &mut panels {
+            let mark = Mark::Moment(epoch as f64);
+            panel.series.push(Series::new(format!("epoch {epoch}, kept"), Colour::Faint, mark));
+        }
+        caption = format!("The weights of epoch {epoch} were kept.");
+    }
+    let name = curve.origin.series();
+    let figure = Figure {
+        name: slug(&format!("training-{name}")),
+        title: name.clone(),
+        description: format!("Loss and distances of {name} against epoch"),
+        width: 440.0,
+        x: Axis::linear("epoch").over(0.0, 1.02 * last),
+        panels,
+    };
+    Some(Shown::new(figure, caption, Provenance::of([&curve.origin])))
 }
 
-fn figure(curve: &Curve, metric: &Metric) -> Option<Shown> {
+fn panel(curve: &Curve, metric: &Metric) -> Option<Panel> {
     let mut series: Vec<Series> = Vec::new();
     let mut values = Vec::new();
     for (index, set) in sets(&curve.rows).into_iter().enumerate() {
@@ -87,24 +105,7 @@ fn figure(curve: &Curve, metric: &Metric) -> Option<Shown> {
             series.extend(line(set, Colour::nth(index), points));
         }
     }
-    if series.is_empty() {
-        return None;
-    }
-    let mut caption = metric.meaning.to_owned();
-    if let Some(epoch) = curve.best_epoch {
-        series.push(Series::new(format!("epoch {epoch}, kept"), Colour::Faint, Mark::Moment(epoch as f64)));
-        caption.push_str(&format!(" The weights of epoch {epoch} were kept."));
-    }
-    let name = curve.origin.series();
-    let figure = Figure {
-        name: slug(&format!("training-{name}-{}", metric.name)),
-        title: format!("{}: {}", name, metric.title),
-        description: format!("{} of {name} against epoch", metric.title),
-        width: 480.0,
-        x: Axis::linear("epoch"),
-        panels: vec![Panel::new(190.0, axis(metric.label, &values), series)],
-    };
-    Some(Shown { figure, caption })
+    (!series.is_empty()).then(|| Panel::new(PANEL, axis(metric.label, &values), series))
 }
 
 /// A line, with points on it as long as they can be told apart.
@@ -144,7 +145,7 @@ fn table(curves: &[Curve]) -> Option<Table> {
                 let row = curve.rows.iter().find(|row| row.epoch == epoch && row.set == set && row.metric == *metric);
                 cells.push(row.map_or_else(String::new, |row| significant(row.value, 4)));
             }
-            table_rows.push(Row::from(cells));
+            table_rows.push(Row::from(cells).of(&curve.origin));
         }
     }
     let head = ["training", "set", "epoch"].into_iter().chain(metrics);
@@ -186,7 +187,8 @@ mod tests {
         let curve =
             Curve { origin: Origin { stage: "surrogate".into(), ..Origin::default() }, rows, best_epoch: Some(2) };
         let section = section(std::slice::from_ref(&curve)).unwrap();
-        assert_eq!(section.figures().count(), 2);
+        let panels = &section.figures().next().unwrap().stack().unwrap().panels;
+        assert_eq!(panels.len(), 2, "loss and d2");
         assert_eq!(verdict(&curve).unwrap().text, "Training surrogate: best epoch 2 of 2; d_{2} there: 0.01 (grid).");
     }
 

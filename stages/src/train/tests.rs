@@ -1,15 +1,12 @@
 //! The stage in a store of its own, on samples with one peak that moves with two parameters.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use mctune_cache::Store;
-use mctune_engine::artifact::put_bytes;
-use mctune_engine::coords::Coords;
-use mctune_engine::stage::{Cancel, InputArtifact, Seed, TaskEnvironment};
+use mctune_engine::stage::{InputArtifact, Progress};
 use serde_json::json;
 
 use super::*;
+use crate::bench::{Bench, Inputs};
 use crate::density::Condition;
 use crate::sample::{Entries, Sample, Spectrum};
 
@@ -29,52 +26,17 @@ fn sample(kb: f64, y: f64) -> Sample {
     Sample { spectra: spectra.into(), truth: BTreeMap::from([("kB".into(), kb), ("Y".into(), y)]) }
 }
 
-struct Bench {
-    store: Store,
-    folder: tempfile::TempDir,
+fn input(bench: &Bench, stage: &str, sample: &Sample) -> InputArtifact {
+    bench.file(stage, vec![("point".into(), json!(sample.truth))], &sample.to_parquet().unwrap())
 }
 
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { store: Store::open(&folder.path().join("store")).unwrap(), folder }
-    }
-
-    fn input(&self, stage: &str, sample: &Sample) -> InputArtifact {
-        InputArtifact {
-            stage: Arc::from(stage),
-            artifact: "spectra".into(),
-            file_name: "spectra.parquet".into(),
-            coords: Coords::new(vec![(Arc::from("point"), json!(sample.truth))]),
-            gathered: true,
-            content: put_bytes(&self.store, &sample.to_parquet().unwrap()).unwrap(),
-        }
-    }
-
-    fn run(&self, params: &TrainParams, inputs: &BTreeMap<String, Vec<InputArtifact>>) -> Result<Files, StageError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let outputs = Train.outputs(params);
-        let environment = TaskEnvironment {
-            store: &self.store,
-            scratch: self.folder.path().join("scratch"),
-            work: self.folder.path().to_owned(),
-            base: self.folder.path(),
-            threads: 2,
-            runtime: runtime.handle().clone(),
-            cancel: Cancel::default(),
-            on_progress: &|progress| assert!(progress.note.starts_with("epoch") && progress.fraction <= 1.0),
-            on_log: &|_| {},
-        };
-        let mut context = TaskContext::new(Seed::from_number(3), inputs, &outputs, environment);
-        Train.run(params, &mut context)?;
-        let written = context.into_written();
-        let folder = tempfile::tempdir().unwrap();
-        mctune_engine::artifact::export(&self.store, &written["model"], folder.path()).unwrap();
-        let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-        let table = |name: &str| String::from_utf8(self.store.read(&written[name].digest).unwrap()).unwrap();
-        let (curve, distances) = (table("curve"), table("distances"));
-        Ok(Files { tensors: read(TENSORS), description: read(DESCRIPTION), curve, distances })
-    }
+fn run(bench: &Bench, params: &TrainParams, inputs: &Inputs) -> Result<Files, StageError> {
+    let watch = |progress: Progress| assert!(progress.note.starts_with("epoch") && progress.fraction <= 1.0);
+    let outputs = bench.run_watched(&Train, params, inputs, &watch)?;
+    let mut model = outputs.files("model");
+    let mut take = |name: &str| model.remove(name).unwrap();
+    let (tensors, description) = (take(TENSORS), take(DESCRIPTION));
+    Ok(Files { tensors, description, curve: outputs.text("curve"), distances: outputs.text("distances") })
 }
 
 struct Files {
@@ -113,14 +75,14 @@ fn trains_models_that_can_be_loaded() {
     let mut train = Vec::new();
     for kb in [6.0, 12.0, 24.0] {
         for y in [9000.0, 11_000.0] {
-            train.push(bench.input("grid", &sample(kb, y)));
+            train.push(input(&bench, "grid", &sample(kb, y)));
         }
     }
     let validate =
-        vec![bench.input("anchors", &sample(10.0, 10_000.0)), bench.input("coverage", &sample(15.0, 9500.0))];
+        vec![input(&bench, "anchors", &sample(10.0, 10_000.0)), input(&bench, "coverage", &sample(15.0, 9500.0))];
     let inputs = BTreeMap::from([("train".to_owned(), train), ("validate".to_owned(), validate)]);
     for (params, loss) in [(tede(), "kl"), (nfde(), "loss")] {
-        let files = bench.run(&params, &inputs).unwrap();
+        let files = run(&bench, &params, &inputs).unwrap();
         assert!(files.curve.starts_with(&format!("epoch,set,metric,value\n1,train,{loss},")), "{}", files.curve);
         assert!(files.curve.contains("\n3,anchors,d2,") && files.curve.contains("\n3,coverage,dinf,"));
         assert!(files.distances.contains("\n3,coverage,K40,unbinned,"), "{}", files.distances);
@@ -132,15 +94,38 @@ fn trains_models_that_can_be_loaded() {
         assert!((density.iter().sum::<f64>() * model.bins().width - 1.0).abs() < 1e-12);
         let text = String::from_utf8(files.description).unwrap();
         assert!(text.contains("train/grid") && text.contains("validate/anchors"), "{text}");
-        assert!(!text.contains(&*bench.folder.path().to_string_lossy()));
+        assert!(!text.contains(&*bench.path().to_string_lossy()));
     }
+}
+
+#[test]
+fn a_gpu_that_cannot_be_used_is_named() {
+    let bench = Bench::new();
+    let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
+    let train = grid.map(|(kb, y)| input(&bench, "grid", &sample(kb, y))).to_vec();
+    let inputs = BTreeMap::from([("train".to_owned(), train)]);
+    let params = |device| {
+        let mut params = tede();
+        params.device = device;
+        params
+    };
+    // No machine has so many GPUs; without the driver or the feature, that is said first.
+    let lent = ["999999".to_owned()];
+    let (result, log) = bench.run_lent(&Train, &params(DeviceChoice::Auto), &inputs, &lent);
+    assert!(log.contains("999999") && log.contains("trains on the processor"), "{log}");
+    let files = result.unwrap().files("model");
+    assert_eq!(files, bench.run(&Train, &params(DeviceChoice::Cpu), &inputs).unwrap().files("model"));
+    let refused = bench.run_lent(&Train, &params(DeviceChoice::Cuda), &inputs, &lent).0.err().unwrap().to_string();
+    assert!(refused.contains("device: cuda") && refused.contains("999999"), "{refused}");
+    let refused = bench.run(&Train, &params(DeviceChoice::Cuda), &inputs).err().unwrap().to_string();
+    assert!(refused.contains("lent none"), "{refused}");
 }
 
 #[test]
 fn a_parameter_that_never_changes_is_refused() {
     let bench = Bench::new();
-    let train = vec![bench.input("grid", &sample(6.0, 9000.0)), bench.input("grid", &sample(6.0, 9500.0))];
-    let error = bench.run(&tede(), &BTreeMap::from([("train".to_owned(), train)])).err().unwrap();
+    let train = vec![input(&bench, "grid", &sample(6.0, 9000.0)), input(&bench, "grid", &sample(6.0, 9500.0))];
+    let error = run(&bench, &tede(), &BTreeMap::from([("train".to_owned(), train)])).err().unwrap();
     assert!(error.to_string().contains("kB = 6"), "{error}");
 }
 

@@ -153,8 +153,15 @@ impl Choice {
     }
 
     /// Whether an object of the record is collected.
-    pub(super) fn loses(&self, record: &Record) -> bool {
+    fn loses(&self, record: &Record) -> bool {
         !self.collected.is_empty() && record.objects.iter().any(|object| self.collected.contains_key(object))
+    }
+
+    /// Whether the record is incomplete on purpose from now on: nobody wants an object of it that is not there, be it
+    /// collected now or lost before.
+    pub(super) fn is_bare(&self, record: &Record) -> bool {
+        let stays = |object| self.wanted.contains_key(object) || self.lingering.contains_key(object);
+        record.bare || record.objects.iter().any(|object| !stays(object))
     }
 
     /// Every estate with what becomes of its packs; `None` if it stays as it is.

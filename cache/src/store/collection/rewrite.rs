@@ -42,7 +42,7 @@ impl Store {
         for (estate, fates) in choice.fates(inventory) {
             let Some(fates) = fates else {
                 // It stays; but its records have to say that they lose objects.
-                let losing = estate.records.iter().filter(|record| !record.bare && choice.loses(record));
+                let losing = estate.records.iter().filter(|record| !record.bare && choice.is_bare(record));
                 losing.into_iter().try_for_each(|record| self.rewrite_record(record, true, &mut written))?;
                 continue;
             };
@@ -54,7 +54,7 @@ impl Store {
                 self.rewrite_frame(Frame::Condemned { writer: writer.clone(), pack: *pack, offset: *offset })?;
             }
             for record in &estate.records {
-                self.rewrite_record(record, record.bare || choice.loses(record), &mut written)?;
+                self.rewrite_record(record, choice.is_bare(record), &mut written)?;
             }
         }
         Ok(())

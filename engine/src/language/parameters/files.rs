@@ -1,5 +1,6 @@
 //! Files that parameters name: that they are there, so that a missing one is told where it was written.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::place::{self, Place};
@@ -11,18 +12,41 @@ use crate::stage::FileDependency;
 pub(super) struct Files<'a> {
     /// Folder where relative paths start.
     base: &'a Path,
-    seen: std::collections::HashSet<PathBuf>,
+    seen: HashSet<PathBuf>,
+    mentioned: HashSet<PathBuf>,
     pub(super) warnings: Vec<Problem>,
 }
 
 impl<'a> Files<'a> {
     pub(super) fn new(base: &'a Path) -> Self {
-        Self { base, seen: std::collections::HashSet::new(), warnings: Vec::new() }
+        Self { base, seen: HashSet::new(), mentioned: HashSet::new(), warnings: Vec::new() }
     }
 
     /// What is wrong with the files of one combination of parameters.
     pub(super) fn check(&mut self, files: &[FileDependency], place: &Place<'_>) -> Vec<Problem> {
         files.iter().filter_map(|file| self.check_one(file, place)).collect()
+    }
+
+    /// Warns of files that exist and are named, but not declared: their content is in no key, and the command, which runs in a
+    /// directory of its own, does not find them by a relative path.
+    pub(super) fn check_mentions(&mut self, mentioned: &[FileDependency], place: &Place<'_>) {
+        for file in mentioned {
+            if !self.mentioned.insert(file.path.clone()) {
+                continue;
+            }
+            let path = self.base.join(&file.path);
+            // A bare word may well be the name of a folder here by chance.
+            if !(path.is_file() || (path.is_dir() && file.path.components().count() > 1)) {
+                continue;
+            }
+            let shown = file.path.display();
+            let message =
+                format!("`run` of stage `{}` names `{shown}`, which exists but is not declared", place.draft.name);
+            let problem = place.problem(&place::steps(&file.param), false, message);
+            self.warnings.push(problem.hint(format!(
+                "declare it: `files: [{shown}]`; then the command finds it, and tasks run again when it changes"
+            )));
+        }
     }
 
     fn check_one(&mut self, file: &FileDependency, place: &Place<'_>) -> Option<Problem> {

@@ -148,6 +148,28 @@ stages:
 }
 
 #[test]
+fn a_file_that_a_command_names_should_be_declared() {
+    let text = "mctune: 1
+name: juno
+axes: { x: { range: 3 } }
+stages:
+  a:
+    uses: command
+    over: x
+    with: { run: 'python3 tools/analyse.py --table=table.csv data ${x} > a', outputs: { a: a }, files: [table.csv] }
+";
+    let project =
+        Project::new(&[("juno.yaml", text), ("tools/analyse.py", ""), ("table.csv", ""), ("data/part", ""), ("a", "")]);
+    let warnings = project.load(None).unwrap().warnings;
+    // Once for all tasks; neither for the table, which is declared, nor for the bare word `data`, nor for the output.
+    let messages: Vec<&str> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(messages, ["`run` of stage `a` names `tools/analyse.py`, which exists but is not declared"]);
+    assert!(warnings[0].to_string().contains("files: [tools/analyse.py]"), "{}", warnings[0]);
+    project.write("juno.yaml", &text.replace("files: [table.csv]", "files: [table.csv, tools]"));
+    assert_eq!(project.load(None).unwrap().warnings, []);
+}
+
+#[test]
 fn a_pipeline_is_at_most_so_large() {
     // Each file stands for 300,000 values, which one may; four of them may not.
     let many = |number: u32| {

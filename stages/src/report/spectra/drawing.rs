@@ -6,9 +6,10 @@ use crate::figure::number::{fixed, significant};
 use crate::figure::{Axis, Colour, Figure, Mark, Panel, Point, Series, Stroke, Symbol};
 use crate::report::labels;
 use crate::report::page::Shown;
+use crate::report::provenance::Provenance;
 use crate::sample::Bins;
 
-/// Bins that a figure 480 wide can show side by side.
+/// Bins that a figure 440 wide can show side by side.
 const SHOWN_BINS: usize = 200;
 /// Share of the entries at either end that may lie outside the axis: single stray entries do not set its range.
 const TAIL: f64 = 2e-4;
@@ -53,13 +54,19 @@ pub(super) fn figure(stage: &str, source: &str, bins: &Bins, binned: &[Binned]) 
             "Spectrum of {source} at {} parameter points of {stage}, logarithmic density",
             binned.len()
         ),
-        width: 480.0,
+        width: 440.0,
         x: Axis::linear("number of photo-electrons [kNPE]").over(view.edges[0], view.edges[view.edges.len() - 1]),
         panels: [Panel::new(230.0, y, spectra)].into_iter().chain(pull_panels).collect(),
     };
     let width = significant(bins.width * view.merge as f64, 3);
     let caption = format!("{} entries in the window, bins of {width} kNPE.", entries_text(binned));
-    Some(Shown { figure, caption })
+    Some(Shown::new(figure, caption, provenance(binned)))
+}
+
+/// The samples, and the estimators over them.
+pub(super) fn provenance(binned: &[Binned]) -> Provenance {
+    let samples = binned.iter().map(|one| &one.origin);
+    Provenance::of(samples.chain(binned.iter().flat_map(|one| &one.estimators)))
 }
 
 fn entries_text(binned: &[Binned]) -> String {

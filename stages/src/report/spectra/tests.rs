@@ -35,8 +35,8 @@ fn a_figure_for_each_source_with_a_pull_panel_for_each_point() {
     let sections = sections(&content.spectra, &Labels::default());
     assert_eq!(sections.len(), 1);
     let figures: Vec<_> = sections[0].figures().collect();
-    assert_eq!(figures.len(), 6, "five sources and the pulls of all bins");
-    assert!(figures[..5].iter().all(|figure| figure.panels.len() == 4));
+    assert_eq!(figures.len(), 7, "five sources and the pulls of all bins for two estimators");
+    assert!(figures[..5].iter().all(|figure| figure.stack().unwrap().panels.len() == 4));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn without_an_estimator_there_are_no_pulls() {
     let mut content = demo::content();
     content.spectra.iter_mut().for_each(|sample| sample.overlays.clear());
     let sections = sections(&content.spectra, &Labels::default());
-    assert!(sections[0].figures().all(|figure| figure.panels.len() == 1));
+    assert!(sections[0].figures().all(|figure| figure.stack().unwrap().panels.len() == 1));
 }
 
 #[test]
