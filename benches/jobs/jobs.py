@@ -51,10 +51,10 @@ def main():
         subprocess.run([program, "run", "p.yaml", "--only", "leaf[x=0]", "--progress", "none"], check=True,
                        stdout=subprocess.DEVNULL)
         one_second_a_task(store.parent)
-        seconds, memory = measured([program, "jobs", "p.yaml", "--format", "slurm", "--site", "site.yaml", "-o", "jobs"])
+        seconds, cpu, memory = measured([program, "jobs", "p.yaml", "--format", "slurm", "--site", "site.yaml", "-o", "jobs"])
         head = json.loads(pathlib.Path("jobs/list.json").read_text())
         arrays = len(list(pathlib.Path("jobs/arrays").iterdir()))
-        print(f"list of {head['tasks']} tasks: {seconds:.2f} s, {memory:.0f} MB at the peak; "
+        print(f"list of {head['tasks']} tasks: {seconds:.2f} s ({cpu:.2f} s of CPU), {memory:.0f} MB at the peak; "
               f"{head['elements']} elements in {arrays} arrays")
         began = time.time()
         subprocess.run([program, "run", "p.yaml", "--progress", "none"], check=True, stdout=subprocess.DEVNULL)
@@ -88,7 +88,7 @@ def measured(command):
     _, status, used = os.wait4(process.pid, 0)
     if status != 0:
         raise SystemExit(f"{command} ended with {status}")
-    return time.time() - began, used.ru_maxrss / 1000
+    return time.time() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1000
 
 
 def waited(program, numbers):
