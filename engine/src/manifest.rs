@@ -306,19 +306,26 @@ pub fn read_tasks(folder: &Path) -> Result<Vec<TaskLine>, ManifestError> {
 /// blake3 over one line per artifact, `task <tab> artifact <tab> digest`, tasks in the order of the pipeline. Two people
 /// whose campaigns agree in every byte compare this one value.
 #[derive(Debug, Default)]
-pub struct CampaignDigest(Hasher);
+pub struct CampaignDigest {
+    hasher: Hasher,
+    line: String,
+}
 
 impl CampaignDigest {
     /// Adds the artifacts of a task.
     pub fn add(&mut self, label: &str, artifacts: &Artifacts) {
+        use std::fmt::Write as _;
         for (name, artifact) in artifacts.iter() {
-            self.0.update(format!("{label}\t{name}\t{}\n", artifact.digest).as_bytes());
+            self.line.clear();
+            // Writing to a string does not fail.
+            let _ = writeln!(self.line, "{label}\t{name}\t{}", artifact.digest);
+            self.hasher.update(self.line.as_bytes());
         }
     }
 
     /// The digest.
     #[must_use]
     pub fn finish(&self) -> Digest {
-        self.0.finalize().into()
+        self.hasher.finalize().into()
     }
 }
