@@ -243,7 +243,7 @@ mod tests {
         for count in [1_usize, INLINE_ITEMS, INLINE_ITEMS + 1, 20] {
             let coords = |at: usize| Coords::new(vec![("p".into(), json!({"kB": 6.5})), ("at".into(), json!(at))]);
             let artifact = |at: usize| {
-                let shape = if at % 2 == 0 { Shape::File } else { Shape::Tree };
+                let shape = if at.is_multiple_of(2) { Shape::File } else { Shape::Tree };
                 Artifact { shape, digest: Digest::of(&[u8::try_from(at).unwrap()]), bytes: 1 }
             };
             let mut listing = Listing::of(count);

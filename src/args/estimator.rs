@@ -24,6 +24,9 @@ pub(crate) struct ModelArgs {
     pub(crate) overrides: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Another store, where results are looked for that the own one lacks: a folder, or http(s):// or s3://.
+    #[arg(long, env = "MCTUNE_STORE_FROM", value_name = "DIR|URL")]
+    pub(crate) store_from: Option<String>,
 }
 
 /// Which sources, at which point.

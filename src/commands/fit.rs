@@ -50,7 +50,7 @@ fn params(args: &FitArgs) -> anyhow::Result<FitParams> {
         ("likelihood", args.likelihood.as_ref().map(|form| json!(form))),
         ("sources", args.source.as_ref().map(|sources| json!(sources))),
         ("norms", args.norms.as_ref().map(|norms| json!(norms))),
-        ("per_source", args.per_source.then(|| json!(true))),
+        ("per_source", args.per_source.then_some(json!(true))),
     ];
     for (name, value) in given {
         if let Some(value) = value {

@@ -152,7 +152,7 @@ fn submitted(folder: &Path) -> usize {
 pub(crate) fn submit(args: &SubmitArgs) -> anyhow::Result<Code> {
     let desk = Desk::new(args)?;
     let _lock = if args.dry_run { None } else { Some(desk.lock()?) };
-    for (list, queue) in desk.lists()?.iter().filter(|(_, queue)| queue.is_live()) {
+    if let Some((list, queue)) = desk.lists()?.iter().find(|(_, queue)| queue.is_live()) {
         if is_unfinished(list.path()) && !args.dry_run {
             say("an interrupted submission is completed\n");
             desk.run_script(list)?;

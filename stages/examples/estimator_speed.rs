@@ -221,7 +221,8 @@ fn prepare(folder: &Path) -> Result<()> {
     let config = TrainConfig { epochs: 60, optimizer, ..TrainConfig::nfde() };
     let (model, _) = nfde(&data.entries(NFDE_BATCH, 1), &config, 2)?;
     let files = model.to_files()?;
-    (write("nfde.safetensors", &files.tensors)?, write("nfde.json", &files.description)?);
+    write("nfde.safetensors", &files.tensors)?;
+    write("nfde.json", &files.description)?;
     let densities = model.log_densities(data.conditions(1)[0], &data.values, Precision::Single);
     write("nfde-log-density.f64", &numbers(&densities))?;
     gradient("nfde", nfde_gradient(&model, &data.entries(NFDE_BATCH, 1))?)?;
@@ -229,7 +230,8 @@ fn prepare(folder: &Path) -> Result<()> {
     let config = TrainConfig { epochs: 30, patience: None, ..TrainConfig::tede() };
     let (model, _) = tede(&data.histograms(1), &config, 2)?;
     let files = model.to_files()?;
-    (write("tede.safetensors", &files.tensors)?, write("tede.json", &files.description)?);
+    write("tede.safetensors", &files.tensors)?;
+    write("tede.json", &files.description)?;
     write("tede-density.f64", &numbers(&model.densities(&data.conditions(TEDE_BATCH))))?;
     gradient("tede", tede_gradient(&model, &data.histograms(1))?)
 }

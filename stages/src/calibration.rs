@@ -70,7 +70,7 @@ impl Stage for CalibrationKind {
             report(group, context);
         }
         let json = gather::json(&found)?;
-        let (pulls, coverage, ranks) = tables(&found)?;
+        let [pulls, coverage, ranks] = tables(&found)?;
         let files: [(&str, &[u8]); 4] =
             [("calibration.json", &json), ("pulls.csv", &pulls), ("coverage.csv", &coverage), ("ranks.csv", &ranks)];
         context.write_tree("calibration", &files)
@@ -120,7 +120,8 @@ fn report(group: &CalibrationGroup, context: &TaskContext<'_>) {
     }
 }
 
-fn tables(found: &Calibration) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), StageError> {
+/// Pulls, coverage and ranks as CSV.
+fn tables(found: &Calibration) -> Result<[Vec<u8>; 3], StageError> {
     let (mut pulls, mut coverage, mut ranks) = (Vec::new(), Vec::new(), Vec::new());
     for group in &found.groups {
         let coords = group.coords.to_string();
@@ -139,14 +140,14 @@ fn tables(found: &Calibration) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), StageError
             ranks.extend(rank_lines(&[coords.clone(), "goodness of fit".to_owned()], found));
         }
     }
-    Ok((
+    Ok([
         gather::csv(["group", "parameter", "from", "to", "count"], pulls)?,
         gather::csv(
             ["group", "parameter", "interval", "level", "inside", "of", "share", "error", "low", "high"],
             coverage,
         )?,
         gather::csv(["group", "parameter", "kind", "bin", "count", "expected"], ranks)?,
-    ))
+    ])
 }
 
 fn covered(head: &[String; 2], one: &result::Coverage) -> Vec<String> {

@@ -277,7 +277,7 @@ mod tests {
     fn both_kinds_are_read_and_agree_with_themselves() {
         for (name, kind) in [("tede-01bfb89", "tede"), ("nfde-c008830", "nfde")] {
             let read = |extension: &str| {
-                let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("neural/tests/data");
+                let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("neural/tests/data");
                 std::fs::read(folder.join(format!("{name}.{extension}"))).unwrap()
             };
             let model = load(&read("safetensors"), &read("json")).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! What takes more than a few seconds is ignored by default: `cargo test --test reference_fits -- --ignored`.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect has failed")]
+#![expect(clippy::print_stdout, reason = "what was found interests whoever runs these with --nocapture")]
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
 //! End to end: the real binary, the real pipeline, a temporary home.
-#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect has failed")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that meets what it does not expect has failed")]
 
 mod behaviour;
 mod campaign;

@@ -71,7 +71,7 @@ impl Remote {
             // Of a whole answer; large objects take their time.
             .with_timeout(Duration::from_secs(3600));
         let backoff = BackoffConfig { init_backoff: Duration::from_millis(50), ..BackoffConfig::default() };
-        let retry = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, backoff, ..RetryConfig::default() };
+        let retry = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, backoff };
         let (client, prefix): (Arc<dyn ObjectStore>, Path) = match url.scheme() {
             "http" | "https" => {
                 let built = HttpBuilder::new()
@@ -106,7 +106,7 @@ impl Remote {
     }
 
     fn path(&self, path: &str) -> Path {
-        path.split('/').fold(self.prefix.clone(), |prefix, part| prefix.join(part))
+        path.split('/').fold(self.prefix.clone(), Path::join)
     }
 
     /// Runs a request to its end, wherever the caller is.

@@ -213,7 +213,7 @@ fn a_flipped_bit_of_a_served_store_is_a_miss_or_no_store() {
             let mirror = folder.path().join("mirror");
             match ServedStore::open(Box::new(Folder::new(&copy)), &mirror) {
                 Err(error) => {
-                    assert!(matches!(error, LowerError::Strange { .. } | LowerError::Fetch { .. }), "{error}")
+                    assert!(matches!(error, LowerError::Strange { .. } | LowerError::Fetch { .. }), "{error}");
                 }
                 Ok(lower) => {
                     let (_ours, store) = above(Box::new(lower));

@@ -89,12 +89,12 @@ impl Corner {
         let head = Head { name: &self.name, title: &self.title, description: &self.description, width: self.width };
         draw::open(&mut out, &head, height, target);
         let place = |index: usize| index as f64 * (cell + GAP);
-        for row in 0..self.axes.len() {
-            for column in 0..=row {
+        for (row, outer) in sides.iter().enumerate() {
+            for (column, (axis, limits)) in self.axes.iter().zip(&limits).enumerate().take(row + 1) {
                 let (x, y) = (left + place(column), TOP + place(row));
-                let ticks = draw::x_ticks(&self.axes[column], limits[column], cell);
+                let ticks = draw::x_ticks(axis, *limits, cell);
                 let frame = |vertical: &Side<'_>| Frame {
-                    x: Mapping::new(&self.axes[column].scale, limits[column], (x, x + cell)),
+                    x: Mapping::new(&axis.scale, *limits, (x, x + cell)),
                     y: vertical.mapping((y + cell, y)),
                     left: x,
                     right: x + cell,
@@ -105,7 +105,7 @@ impl Corner {
                 let density = Axis::linear("");
                 let bare = Side::bare(&density, self.density_limits(row));
                 let (series, side) =
-                    if row == column { (self.distribution(row), &bare) } else { (self.pair(row, column), &sides[row]) };
+                    if row == column { (self.distribution(row), &bare) } else { (self.pair(row, column), outer) };
                 let frame = frame(side);
                 draw::panel(&mut out, &clip, series, side, &frame, &ticks);
                 if column == 0 && row > 0 {

@@ -212,7 +212,8 @@ fn combined(
 /// Limits of the model's parameters inside the trained range, of normalisations where the study has them, and where each
 /// starts.
 fn bounds(model: &dyn Density, shape: &dyn Shape, params: &FitParams) -> Result<Vec<Parameter>, StudyError> {
-    let mut ranges: Vec<(String, (f64, f64), (f64, f64))> =
+    type Interval = (f64, f64);
+    let mut ranges: Vec<(String, Interval, Interval)> =
         model.parameters().iter().map(|p| (p.name.clone(), (p.low, p.high), (p.low, p.high))).collect();
     if params.norms == Norms::Free {
         let norm = |source: SourceEntries| (format!("{NORM}{}", source.name), NORM_LIMITS, (0.0, f64::INFINITY));

@@ -21,7 +21,7 @@ fn trial(stage: &str, number: u64, d2: f64, settings: &Value) -> Trial {
 
 fn ranking() -> Ranking {
     let settings = |rate: f64, kind: &str| json!({"batch": 64, "optimizer": {"learning_rate": rate, "kind": kind}});
-    let failed = table::Failed { stage: "tede".into(), coords: json!({"trial": 9}) };
+    let failed = Failed { stage: "tede".into(), coords: json!({"trial": 9}) };
     let trials = vec![
         trial("tede", 0, 0.02, &settings(0.01, "adamw")),
         trial("tede", 1, 0.01, &settings(0.001, "rmsprop")),

@@ -57,7 +57,7 @@ impl Element<'_> {
         let graph = &self.campaign.graph;
         let batching = self.tasks.first().and_then(|&task| graph.stage(graph.stage_of(task)).decl.kind.batching());
         let most = batching.map_or(1, |batching| batching.most.min(MOST));
-        let mut groups: Vec<(Vec<u8>, Vec<(TaskId, Resolved)>)> = Vec::new();
+        let mut groups: Vec<(_, Vec<(TaskId, Resolved)>)> = Vec::new();
         for (task, resolved) in ready {
             let shared = batching.map(|batching| inputs.shared(task, batching.shared)).unwrap_or_default();
             match groups.last_mut().filter(|(last, group)| *last == shared && group.len() < most) {

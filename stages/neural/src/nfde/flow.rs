@@ -224,8 +224,7 @@ fn run<M: MultiplyAdd, T: Real, const KEEP: bool>(
     let mut exponent = [T::of(0.0); BLOCK];
     for flow in 0..flows.len() {
         let factors = Factors::of(flows, flow);
-        if KEEP {
-            let (xs, hs) = &mut steps[flow];
+        if let (true, Some((xs, hs))) = (KEEP, steps.get_mut(flow)) {
             for i in 0..BLOCK {
                 xs[i] = z[i];
                 hs[i] = factors.advance::<M>(&mut z[i], &mut rest[i], &mut product[i]);

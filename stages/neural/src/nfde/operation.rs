@@ -31,7 +31,7 @@ pub(crate) trait FlowBackend: Backend {
     /// # Shapes
     /// As [`Self::forward`]; `upstream` like its result.
     fn backward(flows: &FlowTensors<Self>, values: Tensor<Self, 2>, upstream: Tensor<Self, 2>) -> FlowTensors<Self> {
-        derivatives(flows, values, upstream)
+        derivatives(flows, values, &upstream)
     }
 }
 
@@ -107,7 +107,7 @@ fn by_condition(flows: &FlowTensors<Flex>) -> Vec<Flows<f32>> {
 pub(crate) fn derivatives<B: Backend>(
     flows: &FlowTensors<B>,
     values: Tensor<B, 2>,
-    upstream: Tensor<B, 2>,
+    upstream: &Tensor<B, 2>,
 ) -> FlowTensors<B> {
     let count = flows[0].dims()[0];
     let mut steps = Vec::with_capacity(count);

@@ -25,7 +25,7 @@ pub struct LossGradient {
 /// [`TrainError::Data`] if the data do not fit together.
 pub fn tede_gradient(model: &Tede, data: &TrainingData<Histograms>) -> Result<LossGradient, TrainError> {
     let (layout, weights) = model.parts();
-    let (state, config) = start(data, weights, TrainConfig::tede())?;
+    let (state, config) = start(data, weights, &TrainConfig::tede())?;
     let setting = Setting { layout, config: &config, judged: &[], seed: (0, 0), pool: None };
     let mut learner = Binned::new(&setting, data, &state);
     let sum = learner.step(&all(&data.training), 1, 0.0)?;
@@ -38,7 +38,7 @@ pub fn tede_gradient(model: &Tede, data: &TrainingData<Histograms>) -> Result<Lo
 /// As [`tede_gradient`].
 pub fn nfde_gradient(model: &Nfde, data: &TrainingData<Entries>) -> Result<LossGradient, TrainError> {
     let (layout, weights) = model.parts();
-    let (state, config) = start(data, weights, TrainConfig::nfde())?;
+    let (state, config) = start(data, weights, &TrainConfig::nfde())?;
     let setting = Setting { layout, config: &config, judged: &[], seed: (0, 0), pool: None };
     let mut learner = Unbinned::new(&setting, data, &state);
     let sum = learner.step(&all(&data.training), 1, 0.0)?;
@@ -49,12 +49,12 @@ pub fn nfde_gradient(model: &Nfde, data: &TrainingData<Entries>) -> Result<LossG
 fn start<S: Spectra>(
     data: &TrainingData<S>,
     weights: &[f32],
-    config: TrainConfig,
+    config: &TrainConfig,
 ) -> Result<(State, TrainConfig), TrainError> {
     data.check()?;
     let (weights, moments) = (weights.to_vec(), Moments::zero(weights.len()));
     let state = State { place: Place::default(), weights, moments, best: None, history: Vec::new() };
-    Ok((state, TrainConfig { resample: false, ..config }))
+    Ok((state, TrainConfig { resample: false, ..config.clone() }))
 }
 
 fn all(spectra: &impl Spectra) -> Vec<usize> {

@@ -167,7 +167,7 @@ fn profile(width: f64) -> Vec<f64> {
 /// a density cut off by its range keeps its height there.
 fn smoothed(values: &[f64], half: &[f64], step: usize) -> Vec<f64> {
     let mut out = vec![0.0; values.len()];
-    let lines = (0..values.len()).filter(|index| (index / step) % SIDE == 0);
+    let lines = (0..values.len()).filter(|index| (index / step).is_multiple_of(SIDE));
     for start in lines {
         let at = |cell: usize| start + (PAD + cell) * step;
         for cell in 0..CELLS {

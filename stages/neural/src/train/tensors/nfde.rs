@@ -30,7 +30,7 @@ impl Network for NfdeNetwork<'_> {
     const MEASURE: Measure = Measure::Unbinned;
 
     fn pieces(&self) -> Vec<Range<usize>> {
-        vec![0..self.setting.layout.total]
+        std::iter::once(0..self.setting.layout.total).collect()
     }
 
     fn losses<B: FlowBackend>(

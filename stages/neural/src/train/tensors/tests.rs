@@ -46,7 +46,7 @@ fn the_operation_has_the_values_and_gradients_of_recorded_operations() {
     // Something before and behind it, so that it is a link in a graph.
     let expected = (expected * weigh.clone()).sum().exp().backward();
     let found = (found * weigh).sum().exp().backward();
-    let by_formula = derivatives(&factors, values.clone(), weights.clone());
+    let by_formula = derivatives(&factors, values.clone(), &weights);
     let by_kernel = <Flex as FlowBackend>::backward(&factors, values, weights);
     for (recorded, fused) in recorded.iter().zip(&fused) {
         let (expected, found) = (recorded.grad(&expected).unwrap(), fused.grad(&found).unwrap());
