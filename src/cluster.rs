@@ -45,7 +45,19 @@ pub(crate) fn generate(
     let work = Work { campaign, statuses: plan.statuses(), left_out, paces: &paces };
     let cut = jobs::cut(&work, site.bundle, caps.and(site.limits.into()))?;
     let store = place::store_folder(&args.store, Some(&args.pipeline));
-    let places = Places { base: relative(folder, &campaign.pipeline.base)?, store: relative(folder, &store)? };
+    let lower = args.store_from.as_deref().map(|from| {
+        let address = from.contains("://");
+        if address {
+            Ok(from.to_owned())
+        } else {
+            relative(folder, Path::new(from)).map(|path| path.display().to_string())
+        }
+    });
+    let places = Places {
+        base: relative(folder, &campaign.pipeline.base)?,
+        store: relative(folder, &store)?,
+        store_from: lower.transpose()?,
+    };
     Ok(Generated::new(&work, cut, site, format, (places, only))?)
 }
 

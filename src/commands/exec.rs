@@ -8,12 +8,13 @@ use mctune_engine::execute::Surroundings;
 use mctune_engine::jobs::ListFolder;
 use mctune_engine::jobs::element::{Element, Machine, Outcome};
 use mctune_engine::stage::Cancel;
+use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
 use crate::args::{BudgetArgs, ExecArgs};
 use crate::exit::Code;
-use crate::machine;
+use crate::{lower, machine};
 
 /// How often what was written is made durable, so that other nodes see it.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
@@ -24,12 +25,15 @@ pub(crate) fn exec(args: &ExecArgs) -> anyhow::Result<Code> {
     if args.check {
         // Asked on the machine that submits, which may be told about a store that is not there yet.
         let Ok(store) = Store::open_read_only(&list.store()) else { return Ok(Code::WorkToDo) };
+        let (store, _mirror) = over_lower(store, &list, false)?;
         let done = Element::open(&list, &campaign, &store, args.element)?.is_done()?;
         say(if done { "nothing to do\n" } else { "work to do\n" });
         return Ok(if done { Code::Done } else { Code::WorkToDo });
     }
-    let store = Arc::new(Store::open(&list.store())?);
+    let store = Store::open(&list.store())?;
     store.hold()?;
+    let (store, _mirror) = over_lower(store, &list, true)?;
+    let store = Arc::new(store);
     let element = Element::open(&list, &campaign, &store, args.element)?;
     if element.is_empty() {
         return Ok(Code::Done);
@@ -60,6 +64,13 @@ pub(crate) fn exec(args: &ExecArgs) -> anyhow::Result<Code> {
     tell(words);
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(code)
+}
+
+/// The store over the lower one that the list was made with.
+fn over_lower(store: Store, list: &ListFolder, may_write: bool) -> anyhow::Result<(Store, Option<TempDir>)> {
+    let Some(from) = list.store_from() else { return Ok((store, None)) };
+    let below = lower::open(&from, &list.store(), may_write)?;
+    Ok((store.over(below.lower), below.mirror))
 }
 
 /// SIGTERM and SIGUSR1 (a batch system, the end of the time) and Ctrl-C: tasks checkpoint and stop. A second one kills the

@@ -82,9 +82,11 @@ impl<'a> Desk<'a> {
         if self.args.dry_run {
             return self.show(&list);
         }
-        // A list of the same content, whose submission was interrupted before anything was in the queue.
+        // A list of the same content, whose submission was interrupted before anything was in the queue. One that was
+        // submitted has had its chance.
         let lists = cluster::lists(&self.home, &[])?;
-        let same = lists.into_iter().find(|known| known.header.plan == list.header.plan);
+        let same = |known: &ListFolder| known.header.plan == list.header.plan && submitted(known.path()) == 0;
+        let same = lists.into_iter().find(same);
         let written = match same {
             Some(known) => {
                 drop(std::fs::remove_dir(&folder));
@@ -139,8 +141,12 @@ impl<'a> Desk<'a> {
 /// Whether some arrays of a list were never handed over.
 fn is_unfinished(folder: &Path) -> bool {
     let arrays = std::fs::read_dir(folder.join("arrays")).map_or(0, Iterator::count);
-    let submitted = std::fs::read_to_string(folder.join("state/submitted")).unwrap_or_default().lines().count();
-    submitted < arrays
+    submitted(folder) < arrays
+}
+
+/// How many arrays of a list were handed over.
+fn submitted(folder: &Path) -> usize {
+    std::fs::read_to_string(folder.join("state/submitted")).unwrap_or_default().lines().count()
 }
 
 pub(crate) fn submit(args: &SubmitArgs) -> anyhow::Result<Code> {
@@ -167,8 +173,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> anyhow::Result<Code> {
     let reading = place::store_to_read(&args.campaign)?;
     let plan = plan::plan(&desk.campaign, &reading.store)?;
     if plan.is_up_to_date() {
-        say("nothing to do: the store has every result; `mctune collect` writes manifest and campaign digest\n");
-        return Ok(Code::Done);
+        return nothing_to_do(args, "the store has every result; `mctune collect` writes manifest and campaign digest");
     }
     desk.hand_over(&reading.store, &plan, &HashSet::new())?;
     Ok(Code::Done)
@@ -188,8 +193,7 @@ pub(crate) fn resubmit(args: &SubmitArgs) -> anyhow::Result<Code> {
     let reading = place::store_to_read(&args.campaign)?;
     let plan = plan::plan(&desk.campaign, &reading.store)?;
     if plan.is_up_to_date() {
-        say("nothing to do: the store has every result; `mctune collect` writes manifest and campaign digest\n");
-        return Ok(Code::Done);
+        return nothing_to_do(args, "the store has every result; `mctune collect` writes manifest and campaign digest");
     }
     let standing = Standing::look(&desk.campaign, &plan, &lists)?;
     if !args.campaign.json {
@@ -199,16 +203,23 @@ pub(crate) fn resubmit(args: &SubmitArgs) -> anyhow::Result<Code> {
     let open = desk.campaign.graph.tasks().filter(|&task| !plan.status(task).is_hit());
     let (waiting, missing): (Vec<TaskId>, Vec<_>) = open.partition(|task| left_out.contains(task));
     if missing.is_empty() {
-        say(&format!(
-            "nothing to add: jobs in the queue do the {} tasks that are left, or come before them\n",
-            waiting.len()
-        ));
-        return Ok(Code::Done);
+        let why = format!("jobs in the queue do the {} tasks that are left, or come before them", waiting.len());
+        return nothing_to_do(args, &why);
     }
     if !waiting.is_empty() && !args.campaign.json {
         say(&format!("{} tasks are left to jobs in the queue, or to a resubmit after these\n", waiting.len()));
     }
     desk.hand_over(&reading.store, &plan, &left_out)?;
+    Ok(Code::Done)
+}
+
+/// Says that nothing is submitted, and why.
+fn nothing_to_do(args: &SubmitArgs, why: &str) -> anyhow::Result<Code> {
+    if args.campaign.json {
+        say_json(&json!({"submitted": [], "message": why}))?;
+    } else {
+        say(&format!("nothing to do: {why}\n"));
+    }
     Ok(Code::Done)
 }
 

@@ -43,7 +43,12 @@ fn commands_line_by_line_end_like_a_local_run() {
     assert!(answer.err.contains("9 of 9 tasks are not done"), "{}", answer.err);
     // As the README of the list says, with xargs in place of GNU parallel.
     let script = "for stage in commands/*.txt; do xargs -P 2 -I{} bash -c {} < \"$stage\" || exit; done";
-    let status = place.command("bash", &["-c", script]).current_dir(place.path("my jobs")).status().unwrap();
+    let status = place
+        .command("bash", &["-c", script])
+        .current_dir(place.path("my jobs"))
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
     assert!(status.success());
     let digest = place.collected();
     std::fs::remove_file(place.path("ran")).unwrap();
@@ -143,4 +148,18 @@ fn a_killed_element_leaves_what_it_had_done() {
     std::thread::sleep(Duration::from_millis(50));
     place.mctune(&["exec", "my jobs", "0"]).with_code(0);
     assert_eq!(place.text("ran").lines().count(), 3);
+}
+
+#[test]
+fn elements_read_through_to_the_lower_store_of_their_list() {
+    let place = Place::new(PIPELINE);
+    // Somebody else has the first stage.
+    place.on_campaign("run", &["--only", "first", "--store", "their store", "--progress", "none"]).with_code(0);
+    let list = listed(&place, &["--store-from", "their store"]);
+    assert_eq!(list["tasks"], 5);
+    for element in ["0", "1", "2"] {
+        place.mctune(&["exec", "my jobs", element]).with_code(0);
+    }
+    assert_eq!(place.text("ran").lines().count(), 4);
+    place.on_campaign("collect", &["--store-from", "their store"]).with_code(0);
 }

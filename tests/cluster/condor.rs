@@ -1,17 +1,14 @@
-//! The smoke campaign on a real HTCondor, in a chroot that `make condor` has made: not part of the ordinary tests.
+//! The smoke campaign on a real HTCondor, in a chroot that `make test-condor` makes: not part of the ordinary tests.
 
 use std::path::{Path, PathBuf};
 
-use crate::place::{Answer, Place};
+use crate::place::{Answer, Place, say};
 
 /// What stands in `MCTUNE_TEST_CONDOR`: the root of a Debian with HTCondor (see `tests/cluster/condor.sh`).
 fn chroot() -> Option<PathBuf> {
     let root = std::env::var_os("MCTUNE_TEST_CONDOR").map(PathBuf::from);
     if root.is_none() {
-        drop(std::io::Write::write_all(
-            &mut std::io::stderr().lock(),
-            b"SKIPPED: the test with a real HTCondor needs MCTUNE_TEST_CONDOR; `make test-condor` sets it up\n",
-        ));
+        say("SKIPPED: the test with a real HTCondor needs MCTUNE_TEST_CONDOR; `make test-condor` sets it up\n");
     }
     root
 }

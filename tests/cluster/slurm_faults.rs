@@ -123,7 +123,7 @@ fn submissions_that_meet_or_break_off_add_nothing_twice() {
     );
     assert_eq!(answers.iter().filter(|out| out.contains("nothing is added")).count(), 1, "{answers:?}");
     assert_eq!(cluster.arrays().len(), 3, "{:?}", cluster.arrays());
-    assert!(cluster.resubmit().out.contains("nothing to add"));
+    assert!(cluster.resubmit().out.contains("nothing to do: jobs in the queue"));
     place.write("go", "");
     place.wait(60);
     assert!(cluster.ran().values().all(|&count| count == 1), "{:?}", cluster.ran());

@@ -106,6 +106,30 @@ fn a_writer_that_uses_the_index_keeps_it_up_to_date() {
 }
 
 #[test]
+fn a_settled_store_gives_the_index_back_and_follows_the_others() {
+    let (_folder, root) = indexed_store();
+    let working = Store::open(&root).unwrap();
+    assert!(working.record(&key(3)).is_some() && working.record(&key(RECORDS)).is_none());
+    working.settle();
+    // It knows what it asked for; nobody waits for it; what is new is seen.
+    assert_eq!(working.read(&Digest::of(b"nothing")).ok(), None);
+    assert!(working.record(&key(3)).is_some());
+    let other = Store::open(&root).unwrap();
+    assert!(other.rebuild_index().unwrap(), "the index is free");
+    publish(&other, RECORDS..RECORDS + 1);
+    working.refresh().unwrap();
+    assert!(working.record(&key(RECORDS)).is_some());
+    assert_eq!(working.records_of(&key(RECORDS)).len(), 1);
+    // A second record of one key, as two processes leave them that do the same at once.
+    publish(&working, RECORDS..RECORDS + 1);
+    assert_eq!(working.records_of(&key(RECORDS)).len(), 2);
+    working.load().unwrap();
+    check(&working, RECORDS + 1);
+    drop((working, other));
+    check_all_ways(&root, RECORDS + 1);
+}
+
+#[test]
 fn a_foreign_thing_in_place_of_the_index_does_no_harm() {
     let (folder, root) = indexed_store();
     let index = root.join("index");

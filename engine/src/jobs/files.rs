@@ -73,6 +73,8 @@ pub struct Places {
     pub base: PathBuf,
     /// Folder of the store, from that of the list.
     pub store: PathBuf,
+    /// Lower store: an address, or a folder from that of the list.
+    pub store_from: Option<String>,
 }
 
 /// A list, not yet written.
@@ -132,6 +134,7 @@ impl Generated {
             pipeline,
             only: only.to_vec(),
             store: places.store,
+            store_from: places.store_from,
             index: Digest::of(index.as_bytes()),
             keys: Digest::of(keys.iter().map(|file| file.text.as_str()).collect::<String>().as_bytes()),
             patience_seconds: site.patience.as_secs_f64(),

@@ -161,6 +161,13 @@ impl ListFolder {
         self.folder.join(&self.header.store)
     }
 
+    /// The lower store, if there is one: an address, or a folder.
+    #[must_use]
+    pub fn store_from(&self) -> Option<String> {
+        let from = self.header.store_from.as_ref()?;
+        Some(if from.contains("://") { from.clone() } else { self.folder.join(from).display().to_string() })
+    }
+
     /// Short form of the identity, in names of jobs.
     #[must_use]
     pub fn id(&self) -> &str {

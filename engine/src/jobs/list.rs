@@ -25,6 +25,9 @@ pub struct Header {
     pub only: Vec<String>,
     /// Folder of the store, from that of the list.
     pub store: PathBuf,
+    /// Lower store, if there is one: an address, or a folder from that of the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_from: Option<String>,
     /// Digest of the index.
     pub index: Digest,
     /// Digest of the tables of keys.

@@ -131,7 +131,7 @@ fn listed(home: &Home, text: &str, site: &Site, format: Format) -> (Generated, s
     let left_out = HashSet::new();
     let work = Work { campaign: &campaign, statuses: plan.statuses(), left_out: &left_out, paces: &paces };
     let cut = cut(&work, site.bundle, site.limits.into()).unwrap();
-    let places = Places { base: "..".into(), store: "../store".into() };
+    let places = Places { base: "..".into(), store: "../store".into(), store_from: None };
     let list = Generated::new(&work, cut, site, format, (places, &[])).unwrap();
     (list, home.path("jobs"))
 }

@@ -142,23 +142,23 @@ fn two_that_leave_different_bytes_are_told_apart() {
     // Both look before either has written.
     let stores = [0, 1].map(|_| mctune_cache::Store::open(&list.store()).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let outcomes = std::thread::scope(|scope| {
-        let barrier = std::sync::Barrier::new(2);
-        let one = |store| {
-            let element = Element::open(&list, &campaign, store, 0).unwrap();
-            let surroundings = Surroundings {
-                store,
-                base: &home.path(""),
-                runtime: runtime.handle().clone(),
-                cancel: Cancel::default(),
-                shared: true,
-            };
-            assert!(!element.is_done().unwrap());
-            barrier.wait();
-            element.run(&Machine::default(), &surroundings, &|_| {}).unwrap()
+    let barrier = std::sync::Barrier::new(2);
+    let one = |store: &mctune_cache::Store| {
+        let element = Element::open(&list, &campaign, store, 0).unwrap();
+        let surroundings = Surroundings {
+            store,
+            base: &home.path(""),
+            runtime: runtime.handle().clone(),
+            cancel: Cancel::default(),
+            shared: true,
         };
+        assert!(!element.is_done().unwrap());
+        barrier.wait();
+        element.run(&Machine::default(), &surroundings, &|_| {}).unwrap()
+    };
+    let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
         let threads: Vec<_> = stores.iter().map(|store| scope.spawn(|| one(store))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(outcomes.contains(&Outcome::Differs), "{outcomes:?}");
 }
