@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference torture fuzz overhead behaviour slurm test-condor
+.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference bench-estimators torture fuzz overhead behaviour slurm test-condor
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -59,6 +59,13 @@ fuzz: tools
 validate-generator: tools
 	$(CARGO) run --locked -p mctune-stages --example validate_generator -- 1 docs
 
+# Our estimators and PyTorch's side by side, about ten minutes; PyTorch's wheel from PyPI takes some 5 GB of disk.
+bench-estimators: tools
+	$(CARGO) build --locked --workspace --example estimator_speed
+	@test -x target/bench-python/bin/python || python3 -m venv target/bench-python
+	target/bench-python/bin/python -m pip install --quiet --disable-pip-version-check torch numpy safetensors
+	target/bench-python/bin/python benches/estimators/compare.py target/debug/examples/estimator_speed target/bench-estimators
+
 # Likelihoods and fits beside PyTorch, iminuit, emcee and ultranest (benches/inference); PEER is a Python that has them.
 PEER ?= $(PYTHON)
 bench-inference: tools
@@ -80,7 +87,7 @@ behaviour: build
 PYTHON ?= $(CURDIR)/target/python/bin/python
 python:
 	@test -x $(PYTHON) && $(PYTHON) -c 'import pandas, pyarrow, moto.server' 2>/dev/null || { \
-	  python3 -m venv target/python && $(PYTHON) -m pip install --quiet --disable-pip-version-check pandas pyarrow 'moto[server]'; } \
+	  python3 -m venv target/python && $(PYTHON) -m pip install --quiet --disable-pip-version-check pandas pyarrow 'moto[s3]' flask flask-cors; } \
 	  || echo "no Python with pandas, pyarrow and moto: the tests that need them are skipped"
 
 # One test looks at a report in Chromium. Where it cannot be had, that test is skipped, visibly.

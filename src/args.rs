@@ -3,6 +3,7 @@
 mod cache;
 mod clusters;
 mod diagnosis;
+mod estimator;
 mod fit;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub(crate) use diagnosis::{
     RunsArgs, ShowArgs,
 };
 
+pub(crate) use estimator::{Digits, ModelArgs, PointArgs, PredictArgs, SurrogateArgs};
 pub(crate) use fit::FitArgs;
 
 const AFTER_HELP: &str = "\
@@ -86,6 +88,10 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Simulate spectra at one parameter point, without a pipeline.
     Simulate(SimulateArgs),
+    /// Write the densities of a trained model at one parameter point.
+    Predict(PredictArgs),
+    /// Draw entries from a trained model, as a fast stand-in for the simulation.
+    Sample(SurrogateArgs),
     /// Fit one data set with a trained model, without a pipeline.
     Fit(FitArgs),
     /// Draw the stages of a pipeline.

@@ -11,16 +11,18 @@ mod exec;
 mod explain;
 mod export;
 mod fit;
-mod get;
+pub(crate) mod get;
 mod graph;
 mod init;
 mod jobs;
 mod logs;
 mod ls;
 mod plan;
+mod predict;
 mod report;
 mod run;
 mod runs;
+mod sample;
 mod schema;
 mod show;
 mod simulate;
@@ -45,6 +47,8 @@ pub(crate) fn dispatch(cli: Cli) -> anyhow::Result<Code> {
         Command::Get(args) => get::get(&args),
         Command::Report(args) => report::report(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Predict(args) => predict::predict(&args),
+        Command::Sample(args) => sample::sample(&args),
         Command::Fit(args) => fit::fit(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Compare(args) => compare::compare(&args),

@@ -4,6 +4,7 @@ mod args;
 mod cluster;
 mod commands;
 mod diagram;
+mod estimator;
 mod exit;
 mod lower;
 mod machine;

@@ -74,13 +74,33 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// Value of each hexadecimal digit, 255 for everything else.
+const DIGIT_VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        values[b"0123456789ABCDEF"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    values
+};
+
 impl FromStr for Digest {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        blake3::Hash::from_hex(text)
-            .map(Self::from)
-            .map_err(|_| ParseDigestError { text: text.chars().take(80).collect() })
+        let wrong = || ParseDigestError { text: text.chars().take(80).collect() };
+        let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| wrong())?;
+        let mut bytes = [0; 32];
+        // Whether all are digits is asked once: values of digits lie below 16.
+        let mut all = 0;
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+            let (high, low) = (DIGIT_VALUES[usize::from(*high)], DIGIT_VALUES[usize::from(*low)]);
+            all |= high | low;
+            *byte = high << 4 | low & 15;
+        }
+        if all < 16 { Ok(Self(bytes)) } else { Err(wrong()) }
     }
 }
 
@@ -121,6 +141,8 @@ mod tests {
         assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
         assert!("12".parse::<Digest>().is_err());
         assert!("z".repeat(64).parse::<Digest>().is_err());
+        assert_eq!(digest.to_string().to_uppercase().parse::<Digest>(), Ok(digest));
+        assert!(format!("{}g", "0".repeat(63)).parse::<Digest>().is_err());
         assert_eq!(digest.to_string(), blake3::Hash::from_bytes(*digest.as_bytes()).to_hex().as_str());
         let json = serde_json::to_string(&digest).unwrap();
         assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);

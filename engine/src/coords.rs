@@ -79,7 +79,7 @@ pub(crate) fn write_label<'v>(
 pub fn plain(value: &Value) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
-    drop(write_plain(&mut text, value));
+    let _ = write_plain(&mut text, value);
     text
 }
 

@@ -202,9 +202,7 @@ fn publish(store: &Store, job: &Job, record: &TaskRecord, unstored: &[Vec<u8>]) 
     let key = &job.resolved.key;
     let texts = std::iter::once(&key.text).chain(&job.listings);
     let contents: Vec<&[u8]> = texts.chain(unstored).map(Vec::as_slice).collect();
-    let mut objects = store.put_all(&contents)?;
-    // The artifacts follow, each once.
-    objects.truncate(1 + job.listings.len());
+    let mut objects = Vec::new();
     for artifact in record.artifacts.values() {
         objects.extend(artifact::objects(store, artifact).map_err(|error| match error {
             ReadError::Store(error) => StageError::Store(error),
@@ -214,7 +212,7 @@ fn publish(store: &Store, job: &Job, record: &TaskRecord, unstored: &[Vec<u8>]) 
     objects.extend(record.log);
     let body = serde_json::to_vec(record)
         .map_err(|error| StageError::failed(format!("the record cannot be written: {error}")))?;
-    store.publish(&key.digest, &objects, &body)?;
+    store.publish_with(&key.digest, &contents, &objects, &body)?;
     Ok(())
 }
 

@@ -280,7 +280,7 @@ impl Graph {
         if coordinates.len() > 0 {
             label.push('[');
             // Writing to a string does not fail.
-            drop(coords::write_label(label, coordinates));
+            let _ = coords::write_label(label, coordinates);
             label.push(']');
         }
     }

@@ -86,8 +86,8 @@ pub fn load_file(
 /// The place behind `text`, in the first source.
 fn end_of(text: &str) -> Span {
     let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-    let line = text.rsplit('\n').next().unwrap_or("");
-    let lines = text.split('\n').count();
+    let line = source::lines(text).last().unwrap_or("");
+    let lines = source::lines(text).count();
     Span { source: SourceId(0), line: narrow(lines), column: narrow(line.chars().count() + 1), length: 1 }
 }
 

@@ -176,11 +176,11 @@ pub(crate) fn file_safe(coords: &str) -> String {
     }
 }
 
-/// Writes a manifest.
+/// Writes a manifest; gives the digest of the file.
 ///
 /// # Errors
 /// [`ManifestError`].
-pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
+pub fn write(folder: &Path, manifest: &Manifest) -> Result<Digest, ManifestError> {
     checksums::unseal(folder);
     let path = folder.join("manifest.json");
     replace(&path, |out| {
@@ -189,11 +189,11 @@ pub fn write(folder: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
     })
 }
 
-/// Writes the list of tasks: a [`TaskLine`] each, or what is written like one.
+/// Writes the list of tasks: a [`TaskLine`] each, or what is written like one. Gives the digest of the file.
 ///
 /// # Errors
 /// [`ManifestError`].
-pub fn write_tasks(folder: &Path, tasks: impl Iterator<Item = impl Serialize>) -> Result<(), ManifestError> {
+pub fn write_tasks(folder: &Path, tasks: impl Iterator<Item = impl Serialize>) -> Result<Digest, ManifestError> {
     checksums::unseal(folder);
     replace(&folder.join("tasks.jsonl"), |out| {
         let mut line = Vec::new();
@@ -218,16 +218,34 @@ pub(crate) struct WrittenLine<'a> {
     pub(crate) artifacts: Cow<'a, Artifacts>,
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), ManifestError> {
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<Digest, ManifestError> {
     let io = |action| move |source| ManifestError::Io { action, path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io("cannot create the folder of"))?;
     let file = tempfile::NamedTempFile::new_in(folder).map_err(io("cannot write beside"))?;
-    let mut out = BufWriter::with_capacity(1 << 16, file);
+    let mut out = BufWriter::with_capacity(1 << 16, Hashing { file, hasher: Hasher::new() });
     write(&mut out).map_err(io("cannot write"))?;
-    let file = out.into_inner().map_err(|error| io("cannot write")(error.into_error()))?;
+    let Hashing { file, hasher } = out.into_inner().map_err(|error| io("cannot write")(error.into_error()))?;
     file.persist(path).map_err(|error| io("cannot rename to")(error.error))?;
-    Ok(())
+    Ok(hasher.finalize().into())
+}
+
+/// A file that is hashed while it is written.
+struct Hashing {
+    file: tempfile::NamedTempFile,
+    hasher: Hasher,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Names of all runs, latest first.
@@ -288,19 +306,26 @@ pub fn read_tasks(folder: &Path) -> Result<Vec<TaskLine>, ManifestError> {
 /// blake3 over one line per artifact, `task <tab> artifact <tab> digest`, tasks in the order of the pipeline. Two people
 /// whose campaigns agree in every byte compare this one value.
 #[derive(Debug, Default)]
-pub struct CampaignDigest(Hasher);
+pub struct CampaignDigest {
+    hasher: Hasher,
+    line: String,
+}
 
 impl CampaignDigest {
     /// Adds the artifacts of a task.
     pub fn add(&mut self, label: &str, artifacts: &Artifacts) {
+        use std::fmt::Write as _;
         for (name, artifact) in artifacts.iter() {
-            self.0.update(format!("{label}\t{name}\t{}\n", artifact.digest).as_bytes());
+            self.line.clear();
+            // Writing to a string does not fail.
+            let _ = writeln!(self.line, "{label}\t{name}\t{}", artifact.digest);
+            self.hasher.update(self.line.as_bytes());
         }
     }
 
     /// The digest.
     #[must_use]
     pub fn finish(&self) -> Digest {
-        self.0.finalize().into()
+        self.hasher.finalize().into()
     }
 }

@@ -35,6 +35,13 @@ pub struct Kept {
     pub artifacts: Artifacts,
 }
 
+/// The part of a record that names the log.
+#[derive(Deserialize)]
+struct Logged {
+    #[serde(default)]
+    log: Option<Digest>,
+}
+
 /// What a look-up of a key found; `R` is what is read of the record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lookup<R = TaskRecord> {
@@ -72,10 +79,10 @@ pub fn look_up(store: &Store, key: &Digest) -> Lookup {
 pub(crate) fn look_up_as<R: DeserializeOwned>(store: &Store, key: &Digest) -> Lookup<R> {
     let Some(record) = store.record(key) else { return Lookup::Unknown };
     let mut missing = record.objects.iter().filter(|object| store.contains(object).is_none()).copied();
-    match serde_json::from_slice::<R>(&record.body) {
+    match serde_json::from_slice(&record.body) {
         Ok(found) if record.bare => {
             // Of what lies in a store below, artifacts are copied when they are read. Whoever has those has the result.
-            let log = serde_json::from_slice::<TaskRecord>(&record.body).ok().and_then(|record| record.log);
+            let log = serde_json::from_slice::<Logged>(&record.body).ok().and_then(|record| record.log);
             match missing.find(|object| object != key && Some(*object) != log) {
                 None => Lookup::Hit(found),
                 Some(object) => Lookup::Collected { object, record: found },

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mctune_cache::{Digest, Store};
+use serde_json::Value;
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::graph::{Binding, BindingId, Graph, JoinId, TaskId};
@@ -163,10 +164,13 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// [`ResolveError`].
     pub fn resolve(&mut self, task: TaskId) -> Result<Resolved, ResolveError> {
-        let prepared = self.prepare(task)?;
-        let image = self.pre_image(task, &prepared)?;
+        let mut prepared = self.prepare(task)?;
+        // Lent, not copied.
+        let params = std::mem::take(&mut prepared.canonical);
+        let image = self.pre_image(task, &prepared, params)?;
         let key =
             ActionKey::of(&image).map_err(|source| ResolveError::Encoding { task: self.graph.label(task), source })?;
+        prepared.canonical = image.params;
         Ok(Resolved { key, prepared })
     }
 
@@ -195,11 +199,12 @@ impl<'a> Resolver<'a> {
     /// # Errors
     /// [`ResolveError`].
     pub fn own_part(&mut self, task: TaskId) -> Result<PreImage, ResolveError> {
-        let prepared = self.prepare(task)?;
-        self.without_inputs(task, &prepared)
+        let mut prepared = self.prepare(task)?;
+        let params = std::mem::take(&mut prepared.canonical);
+        self.without_inputs(task, &prepared, params)
     }
 
-    fn without_inputs(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
+    fn without_inputs(&mut self, task: TaskId, prepared: &Prepared, params: Value) -> Result<PreImage, ResolveError> {
         let node = self.graph.stage(self.graph.stage_of(task));
         let kind = &node.decl.kind;
         let seed = kind.stochastic().then(|| SeedIdentity {
@@ -215,15 +220,15 @@ impl<'a> Resolver<'a> {
             format: key::FORMAT,
             kind: kind.name().to_owned(),
             version: kind.version(),
-            params: prepared.canonical.clone(),
+            params,
             seed,
             files,
             inputs: BTreeMap::new(),
         })
     }
 
-    fn pre_image(&mut self, task: TaskId, prepared: &Prepared) -> Result<PreImage, ResolveError> {
-        let mut image = self.without_inputs(task, prepared)?;
+    fn pre_image(&mut self, task: TaskId, prepared: &Prepared, params: Value) -> Result<PreImage, ResolveError> {
+        let mut image = self.without_inputs(task, prepared, params)?;
         let graph = self.graph;
         for &id in &graph.stage(graph.stage_of(task)).inputs {
             let binding = graph.binding(id);

@@ -1,11 +1,12 @@
 //! What earlier runs need: which results a collection of garbage keeps.
 //!
 //! A run needs every result it came to, found or computed. Of each campaign and profile the last complete runs are kept, with
-//! everything that was begun since the oldest of them: a run of a part, one that failed, one that goes on. What was written
-//! after the last run of all belongs to none and stays.
+//! everything that was begun since the oldest of them: a run of a part, one that failed, one that goes on. A result that no
+//! run knows stays too: elements of a job list leave such.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use mctune_cache::{Digest, Record};
@@ -30,9 +31,10 @@ pub struct Retention {
     /// Runs whose manifest cannot be read: they are kept, as far as their task lists can be read.
     pub unreadable: Vec<String>,
     keys: HashSet<Digest>,
-    /// Records written from this time on are kept, in milliseconds since 1970.
-    since_ms: u64,
-    others: Vec<String>,
+    /// Records written from this time on are kept, in milliseconds since 1970, if there is a kept run without a task list.
+    since_ms: Option<u64>,
+    /// By key, the last of the other runs that needed it.
+    others: HashMap<Digest, Arc<str>>,
 }
 
 /// A run whose results are kept.
@@ -56,7 +58,6 @@ impl Retention {
     /// If the runs cannot be listed, or the manifest of a run asked for by name cannot be read.
     pub fn of(runs: &Path, keeping: Keeping<'_>, is_gone: &dyn Fn(&Manifest) -> bool) -> Result<Self, ManifestError> {
         let mut retention = Self::default();
-        let mut latest = 0;
         let mut complete: HashMap<(String, Option<String>), usize> = HashMap::new();
         for name in manifest::list(runs)? {
             let folder = manifest::folder(runs, &name);
@@ -66,39 +67,38 @@ impl Retention {
                 Err(error) if named => return Err(error),
                 Err(error) => {
                     tracing::warn!(run = %name, %error, "a run whose manifest cannot be read is kept");
-                    retention.need(&folder, 0);
+                    retention.need(&folder, None);
                     retention.unreadable.push(name);
                     continue;
                 }
             };
-            latest = latest.max(run.ended.as_deref().map_or_else(|| began_ms(&run), milliseconds));
             let seen = complete.entry((run.campaign.clone(), run.profile.clone())).or_default();
             let recent = *seen < keeping.last;
             if run.outcome == Outcome::Complete && run.only.is_empty() {
                 *seen += 1;
             }
             if recent || named || run.outcome == Outcome::Running && !is_gone(&run) {
-                let results = retention.need(&folder, began_ms(&run));
+                let results = retention.need(&folder, Some(milliseconds(&run.began)));
                 let (campaign, profile) = (run.campaign, run.profile);
                 retention.kept.push(KeptRun { run: name, campaign, profile, results });
             } else {
-                retention.others.push(name);
+                let name: Arc<str> = name.into();
+                let keys = manifest::read_keys(&folder).unwrap_or_default().into_values();
+                for key in keys.chain(manifest::read_seen(&folder)) {
+                    retention.others.entry(key).or_insert_with(|| Arc::clone(&name));
+                }
             }
         }
-        retention.since_ms = match retention.since_ms {
-            0 => latest,
-            since => since.min(latest),
-        };
         Ok(retention)
     }
 
     /// Takes in what a run needs; gives how many results. One that has no task list yet needs, besides the keys it noted,
     /// whatever was written since it began.
-    fn need(&mut self, folder: &Path, began_ms: u64) -> usize {
+    fn need(&mut self, folder: &Path, began_ms: Option<u64>) -> usize {
         let listed = manifest::read_keys(folder).unwrap_or_default();
         let seen = manifest::read_seen(folder);
-        if listed.is_empty() && began_ms > 0 {
-            self.since_ms = if self.since_ms == 0 { began_ms } else { self.since_ms.min(began_ms) };
+        if listed.is_empty() {
+            self.since_ms = self.since_ms.into_iter().chain(began_ms).min();
         }
         let results = listed.len().max(seen.len());
         self.keys.extend(listed.into_values().chain(seen));
@@ -108,24 +108,16 @@ impl Retention {
     /// Whether a record is kept with everything it names.
     #[must_use]
     pub fn keeps(&self, record: &Record) -> bool {
-        record.written_ms >= self.since_ms || self.keys.contains(&record.key)
+        self.keys.contains(&record.key)
+            || !self.others.contains_key(&record.key)
+            || self.since_ms.is_some_and(|since| record.written_ms >= since)
     }
 
-    /// By key, the last run that needed it, of the runs below `runs` that are not kept.
+    /// The last run that needed `key`, of those that are not kept.
     #[must_use]
-    pub fn last_users(&self, runs: &Path) -> HashMap<Digest, String> {
-        let mut users = HashMap::new();
-        for name in &self.others {
-            for key in manifest::read_keys(&manifest::folder(runs, name)).unwrap_or_default().into_values() {
-                users.entry(key).or_insert_with(|| name.clone());
-            }
-        }
-        users
+    pub fn last_user(&self, key: &Digest) -> Option<&str> {
+        self.others.get(key).map(AsRef::as_ref)
     }
-}
-
-fn began_ms(run: &Manifest) -> u64 {
-    milliseconds(&run.began)
 }
 
 fn milliseconds(time: &str) -> u64 {

@@ -38,7 +38,7 @@ fn check(text: &str, profile: Option<&str>, overrides: &[String]) {
         Ok(pipeline) => drop(Campaign::new(pipeline, None)),
         Err(errors) => {
             assert!(errors.iter().next().is_some(), "refused without a reason");
-            let lines = text.split('\n').count();
+            let lines = text.split(['\n', '\r']).count();
             for error in errors.iter() {
                 assert!(!error.to_string().is_empty() && !error.message.is_empty());
                 for place in error.location.iter().chain(error.notes.iter().filter_map(|note| note.location.as_ref())) {

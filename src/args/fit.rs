@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::ModelArgs;
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "DATA is a folder with one file per source, named after it (Cs137.csv, K40.parquet, AmC.npy, Co60.root), or one file with \
@@ -15,10 +17,8 @@ use clap::Args;
     mctune fit --model model/ --data run1/ --tree TRec --column m_NPE --config fit.yaml -o result"
 )]
 pub(crate) struct FitArgs {
-    /// The model: a folder with model.safetensors and model.json, or a .safetensors file with its description beside it
-    /// (same name, .json).
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
     /// The data set: a folder or a file.
     #[arg(long, value_name = "DATA")]
     pub(crate) data: PathBuf,

@@ -1,30 +1,29 @@
 //! `mctune fit`: one data set with one model, without a pipeline.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use mctune_engine::stage::{ParamError, Seed};
-use mctune_stages::density::Density;
 use mctune_stages::fit::result::{FitResult, FittedParameter};
 use mctune_stages::fit::{self, FitParams, Fitted};
 use mctune_stages::import::{self, ImportParams};
-use mctune_stages::model;
 use mctune_stages::sample::Sample;
 use serde_json::{Map, Value, json};
 
 use super::simulate::refuse_existing;
 use super::{note, say, say_json};
 use crate::args::FitArgs;
+use crate::estimator;
 use crate::exit::{Code, Usage};
 
 pub(crate) fn fit(args: &FitArgs) -> anyhow::Result<Code> {
     refuse_existing(&args.output)?;
     let params = params(args)?;
-    let model = load(&args.model)?;
+    let model = estimator::open(&args.model)?;
     let sample = data(args)?;
-    let mut stream = mctune_stages::fit::stream(&Seed::from_number(args.seed));
+    let mut stream = fit::stream(&Seed::from_number(args.seed));
     let start = Instant::now();
     let found = fit::fit(&*model, &sample, &params, &mut stream).map_err(|error| {
         let hint = error.hint().map_or_else(String::new, |hint| format!("\nhelp: {hint}"));
@@ -71,18 +70,6 @@ fn refuse(faults: &[ParamError]) -> Result<(), Usage> {
     let line =
         |fault: &ParamError| fault.hint.as_ref().map_or_else(|| fault.to_string(), |hint| format!("{fault} ({hint})"));
     Err(Usage(faults.iter().map(line).collect::<Vec<_>>().join("\n")))
-}
-
-fn load(path: &Path) -> anyhow::Result<Box<dyn Density>> {
-    let (tensors, description): (PathBuf, PathBuf) = if path.is_dir() {
-        (path.join(model::TENSORS), path.join(model::DESCRIPTION))
-    } else {
-        (path.to_owned(), path.with_extension("json"))
-    };
-    let read =
-        |path: &Path| std::fs::read(path).map_err(|error| Usage(format!("{} cannot be read: {error}", path.display())));
-    let loaded = model::load(&read(&tensors)?, &read(&description)?);
-    Ok(loaded.map_err(|error| Usage(format!("{}: {error}", path.display())))?)
 }
 
 fn data(args: &FitArgs) -> anyhow::Result<Sample> {

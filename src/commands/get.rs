@@ -16,30 +16,15 @@ use mctune_stages::sample::Sample;
 use serde_json::json;
 
 use super::{say, say_json, simulate};
-use crate::args::{GetArgs, SampleForm};
+use crate::args::{CampaignArgs, GetArgs, SampleForm};
 use crate::exit::{Code, NotFound, Usage};
 use crate::place;
 
 pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
-    let campaign = place::campaign(&args.campaign, &[])?;
-    let (selection, name) = split(&args.artifact);
-    let task = campaign.select_one(selection)?;
     let reading = place::store_to_read(&args.campaign)?;
     let store = &reading.store;
-    let record = finished(&campaign, store, task)?;
-    let outputs = Resolver::new(&campaign.pipeline, &campaign.graph, store).prepare(task)?.outputs;
-    let declared = match name {
-        None => outputs.first(),
-        Some(name) => outputs.iter().find(|output| output.name == name),
-    };
-    let (Some(output), Some(content)) = (declared, declared.and_then(|output| record.artifacts.get(&output.name)))
-    else {
-        let names: Vec<_> = outputs.iter().map(|output| output.name.as_str()).collect();
-        let wanted = name.unwrap_or_default();
-        return Err(
-            NotFound(format!("task {selection} has no artifact `{wanted}`; it has: {}", names.join(", "))).into()
-        );
-    };
+    let (output, content) = find(&args.campaign, &args.artifact, store)?;
+    let (output, content) = (&output, &content);
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(&output.file_name));
     match args.form {
         SampleForm::Counts => copy_out(store, content, &target)?,
@@ -51,6 +36,28 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<Code> {
         say(&format!("{}\n", target.display()));
     }
     Ok(Code::Done)
+}
+
+/// The artifact that `text` (`task.artifact`, or `task` for its first one) names, of a task that is done.
+pub(crate) fn find(args: &CampaignArgs, text: &str, store: &Store) -> anyhow::Result<(Output, Artifact)> {
+    let campaign = place::campaign(args, &[])?;
+    let (selection, name) = split(text);
+    let task = campaign.select_one(selection)?;
+    let record = finished(&campaign, store, task)?;
+    let outputs = Resolver::new(&campaign.pipeline, &campaign.graph, store).prepare(task)?.outputs;
+    let declared = match name {
+        None => outputs.first(),
+        Some(name) => outputs.iter().find(|output| output.name == name),
+    };
+    match (declared, declared.and_then(|output| record.artifacts.get(&output.name))) {
+        (Some(output), Some(content)) => Ok((output.clone(), content.clone())),
+        _ => {
+            let names: Vec<_> = outputs.iter().map(|output| output.name.as_str()).collect();
+            let wanted = name.unwrap_or_default();
+            let message = format!("task {selection} has no artifact `{wanted}`; it has: {}", names.join(", "));
+            Err(NotFound(message).into())
+        }
+    }
 }
 
 /// The record of a task, which must be done.

@@ -51,15 +51,13 @@ pub(crate) fn simulate(args: &SimulateArgs) -> anyhow::Result<Code> {
     write(&sample, &args.output, format, args.form)?;
     if let Some(plot) = &args.plot {
         let figure = sample::plot(&sample).context("no entry to draw")?;
-        std::fs::write(plot, figure.standalone_svg()).with_context(|| format!("cannot write {}", plot.display()))?;
+        write_text(plot, &figure.standalone_svg())?;
     }
     show(&sample, args)
 }
 
 fn generate(params: &GenerateParams, args: &SimulateArgs) -> anyhow::Result<Sample> {
-    let threads = args
-        .jobs
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), |jobs| jobs as usize);
+    let threads = threads(args.jobs);
     let bar = ProgressBar::new(1000);
     bar.set_style(
         ProgressStyle::with_template("{elapsed:>4} {wide_bar:.green/dim} {msg}, {eta} left")
@@ -82,6 +80,12 @@ fn generate(params: &GenerateParams, args: &SimulateArgs) -> anyhow::Result<Samp
     Ok(sample)
 }
 
+/// Threads to use: as many as were asked for, or one for each core.
+pub(super) fn threads(jobs: Option<u32>) -> usize {
+    let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    jobs.map_or_else(all, |jobs| jobs as usize)
+}
+
 /// By the name's ending.
 #[derive(Clone, Copy)]
 enum FileFormat {
@@ -99,6 +103,11 @@ impl FileFormat {
     }
 }
 
+/// Refuses names that say no format.
+pub(super) fn check_name(path: &Path) -> Result<(), Usage> {
+    FileFormat::of(path).map(drop)
+}
+
 pub(super) fn refuse_existing(path: &Path) -> Result<(), Usage> {
     if path.exists() {
         return Err(Usage(format!("{} exists already; remove it or choose another place", path.display())));
@@ -112,6 +121,14 @@ pub(super) fn write_as(sample: &Sample, path: &Path, form: SampleForm) -> anyhow
 }
 
 fn write(sample: &Sample, path: &Path, format: FileFormat, form: SampleForm) -> anyhow::Result<()> {
+    write_whole(path, |sink| fill(sample, sink, format, form))
+}
+
+/// Writes a file, made whole before it gets its name.
+pub(super) fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(BufWriter<&File>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(beside).with_context(|| format!("cannot create {}", beside.display()))?;
     // A temporary file is its owner's alone; this one becomes an ordinary file, as the umask has it.
@@ -119,10 +136,18 @@ fn write(sample: &Sample, path: &Path, format: FileFormat, form: SampleForm) -> 
         .permissions(std::fs::Permissions::from_mode(0o666))
         .tempfile_in(beside)
         .with_context(|| format!("cannot write into {}", beside.display()))?;
-    let sink = BufWriter::new(unfinished.as_file());
-    fill(sample, sink, format, form).with_context(|| format!("cannot write {}", path.display()))?;
+    fill(BufWriter::new(unfinished.as_file())).with_context(|| format!("cannot write {}", path.display()))?;
     unfinished.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
+}
+
+/// Writes a text, made whole before it gets its name.
+pub(super) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    write_whole(path, |mut sink| {
+        sink.write_all(text.as_bytes())?;
+        Ok(sink.flush()?)
+    })
 }
 
 fn fill(sample: &Sample, mut sink: BufWriter<&File>, format: FileFormat, form: SampleForm) -> anyhow::Result<()> {
@@ -138,24 +163,28 @@ fn fill(sample: &Sample, mut sink: BufWriter<&File>, format: FileFormat, form: S
 
 fn show(sample: &Sample, args: &SimulateArgs) -> anyhow::Result<Code> {
     if args.json {
-        let spectrum = |spectrum: &sample::Spectrum| {
-            json!({"source": spectrum.source, "decays": spectrum.events, "entries": spectrum.total(),
-                   "mean_npe": spectrum.mean().map(|mean| 1e3 * mean)})
-        };
-        let spectra: Vec<_> = sample.spectra.iter().map(spectrum).collect();
+        let spectra: Vec<_> = sample.spectra.iter().map(described).collect();
         say_json(&json!({"path": args.output, "plot": args.plot, "seed": args.seed, "truth": sample.truth,
                          "spectra": spectra}))?;
     } else {
-        for spectrum in &sample.spectra {
-            let mean =
-                spectrum.mean().map_or_else(String::new, |mean| format!(", mean {:.1} photo-electrons", 1e3 * mean));
-            note(&format!("{}: {} entries{mean}\n", spectrum.source, spectrum.total()));
-        }
+        sample.spectra.iter().for_each(|spectrum| note(&line(spectrum)));
         for path in [Some(&args.output), args.plot.as_ref()].into_iter().flatten() {
             say(&format!("{}\n", path.display()));
         }
     }
     Ok(Code::Done)
+}
+
+/// A spectrum in machine-readable output.
+pub(super) fn described(spectrum: &sample::Spectrum) -> serde_json::Value {
+    json!({"source": spectrum.source, "decays": spectrum.events, "entries": spectrum.total(),
+           "mean_npe": spectrum.mean().map(|mean| 1e3 * mean)})
+}
+
+/// A line on a spectrum.
+pub(super) fn line(spectrum: &sample::Spectrum) -> String {
+    let mean = spectrum.mean().map_or_else(String::new, |mean| format!(", mean {:.1} photo-electrons", 1e3 * mean));
+    format!("{}: {} entries{mean}\n", spectrum.source, spectrum.total())
 }
 
 fn detector(path: &Path) -> anyhow::Result<DetectorFile> {

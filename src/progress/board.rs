@@ -40,6 +40,30 @@ pub(super) struct Tally {
 pub(super) struct Running {
     pub(super) since: Instant,
     pub(super) progress: Option<Progress>,
+    /// When it first told how far it is, and how far: one that goes on from a checkpoint does not begin at nothing.
+    first: Option<(Instant, f64)>,
+}
+
+/// Share of a task that must have been seen before its pace says anything.
+const SEEN: f64 = 0.01;
+
+impl Running {
+    fn new(since: Instant) -> Self {
+        Self { since, progress: None, first: None }
+    }
+
+    fn tell(&mut self, progress: &Progress, now: Instant) {
+        self.first.get_or_insert((now, progress.fraction));
+        self.progress = Some(progress.clone());
+    }
+
+    /// Time to the end at the pace so far.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        let ((since, first), fraction) = (self.first?, self.progress.as_ref()?.fraction.clamp(0.0, 1.0));
+        let seen = fraction - first;
+        let elapsed = now.saturating_duration_since(since).as_secs_f64();
+        if seen < SEEN { None } else { Duration::try_from_secs_f64(elapsed * (1.0 - fraction) / seen).ok() }
+    }
 }
 
 impl Tally {
@@ -69,11 +93,11 @@ impl Board {
             Event::Hit { task } => self.stages[stage(task)].hits += 1,
             Event::Started { task } => {
                 self.stages[stage(task)].running += 1;
-                self.running.insert(*task, Running { since: Instant::now(), progress: None });
+                self.running.insert(*task, Running::new(Instant::now()));
             }
             Event::Progress { task, progress } => {
                 if let Some(running) = self.running.get_mut(task) {
-                    running.progress = Some(progress.clone());
+                    running.tell(progress, Instant::now());
                 }
             }
             Event::Finished { task, .. } => self.ended(*task, |tally| tally.ran += 1),
@@ -132,5 +156,26 @@ pub(super) fn speed(per_second: f64) -> String {
         ..0.05 => format!("{:.1} tasks/min", per_second * 60.0),
         ..10.0 => format!("{per_second:.1} tasks/s"),
         _ => format!("{per_second:.0} tasks/s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_goes_on_from_a_checkpoint_has_the_pace_of_what_was_seen() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut running = Running::new(start);
+        let tell = |running: &mut Running, fraction, seconds| {
+            running.tell(&Progress { fraction, note: String::new() }, at(seconds));
+        };
+        tell(&mut running, 0.5, 1);
+        assert_eq!(running.left(at(2)), None, "nothing seen yet");
+        tell(&mut running, 0.6, 11);
+        assert!((running.left(at(11)).unwrap().as_secs_f64() - 40.0).abs() < 1e-9);
+        tell(&mut running, 1.0, 51);
+        assert_eq!(running.left(at(51)), Some(Duration::ZERO));
     }
 }

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use mctune_engine::campaign::Campaign;
 use mctune_engine::event::{Event, Reporter};
 
-use super::board::{Board, Tally, speed};
+use super::board::{Board, Running, Tally, speed};
 use super::estimate::Estimate;
 use super::notice;
 use crate::table;
@@ -124,7 +124,7 @@ fn lines(board: &mut Board, now: Instant) -> Vec<String> {
     for (task, running) in board.running.iter().take(MOST_TASKS) {
         let time = table::duration(now.saturating_duration_since(running.since).as_secs_f64());
         let note = running.progress.as_ref().map_or_else(String::new, |progress| {
-            format!("  {:.0} %  {}", 100.0 * progress.fraction.clamp(0.0, 1.0), progress.note)
+            format!("  {:.0} %  {}{}", 100.0 * progress.fraction.clamp(0.0, 1.0), progress.note, left(running, now))
         });
         lines.push(format!("  > {}  {time}{note}", graph.label(*task)));
     }
@@ -133,6 +133,11 @@ fn lines(board: &mut Board, now: Instant) -> Vec<String> {
     }
     lines.push(summary(board, now));
     lines
+}
+
+/// `, 3 min left` of a running task.
+pub(super) fn left(running: &Running, now: Instant) -> String {
+    running.left(now).map_or_else(String::new, |left| format!(", {} left", table::duration(left.as_secs_f64())))
 }
 
 /// One line about the whole run.

@@ -52,7 +52,9 @@ impl Reporter for Plain {
             state.last = Instant::now();
             let detail = match event {
                 Event::Progress { task, progress } => {
-                    format!(" | {}: {}", state.board.campaign.graph.label(*task), progress.note)
+                    let left =
+                        state.board.running.get(task).map_or_else(String::new, |it| live::left(it, Instant::now()));
+                    format!(" | {}: {}{left}", state.board.campaign.graph.label(*task), progress.note)
                 }
                 _ => String::new(),
             };

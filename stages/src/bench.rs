@@ -19,6 +19,13 @@ pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
+/// Who watches a run, and what it is lent.
+struct Surroundings<'a> {
+    gpus: &'a [String],
+    on_progress: &'a (dyn Fn(Progress) + Sync),
+    on_log: &'a (dyn Fn(&str) + Sync),
+}
+
 /// What a run has left.
 pub(crate) struct Outputs<'a> {
     bench: &'a Bench,
@@ -75,6 +82,35 @@ impl Bench {
         inputs: &Inputs,
         on_progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Outputs<'_>, StageError> {
+        self.execute(stage, params, inputs, &Surroundings { gpus: &[], on_progress, on_log: &|_| {} })
+    }
+
+    /// The same with GPUs of these names; with what the task wrote into its log.
+    pub(crate) fn run_lent<S: Stage>(
+        &self,
+        stage: &S,
+        params: &S::Params,
+        inputs: &Inputs,
+        gpus: &[String],
+    ) -> (Result<Outputs<'_>, StageError>, String) {
+        let log = std::sync::Mutex::new(String::new());
+        let on_log = |line: &str| {
+            let mut log = log.lock().unwrap();
+            log.push_str(line);
+            log.push('\n');
+        };
+        let surroundings = Surroundings { gpus, on_progress: &|_| {}, on_log: &on_log };
+        let result = self.execute(stage, params, inputs, &surroundings);
+        (result, log.into_inner().unwrap())
+    }
+
+    fn execute<S: Stage>(
+        &self,
+        stage: &S,
+        params: &S::Params,
+        inputs: &Inputs,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Outputs<'_>, StageError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let outputs = stage.outputs(params);
         let environment = TaskEnvironment {
@@ -85,10 +121,11 @@ impl Bench {
             threads: 2,
             runtime: runtime.handle().clone(),
             cancel: Cancel::default(),
-            on_progress,
-            on_log: &|_| {},
+            on_progress: surroundings.on_progress,
+            on_log: surroundings.on_log,
         };
-        let mut context = TaskContext::new(Seed::from_number(3), inputs, &outputs, environment);
+        let context = TaskContext::new(Seed::from_number(3), inputs, &outputs, environment);
+        let mut context = context.with_gpus(surroundings.gpus);
         stage.run(params, &mut context)?;
         Ok(Outputs { bench: self, artifacts: context.into_written() })
     }

@@ -68,6 +68,14 @@ pub trait Density: BinnedDensity + Send {
     }
     /// Probability of values up to each of `values`.
     fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64>;
+    /// Probability of each interval between neighbouring edges; estimators compute it without cancellation in the tails,
+    /// an NFDE always in double precision.
+    ///
+    /// # Shapes
+    /// `edges`: n + 1 ascending values in kNPE; the result: n.
+    fn masses(&self, condition: &Condition, edges: &[f64], _precision: Precision) -> Vec<f64> {
+        self.cdf(condition, edges).windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
     /// Values below which the given shares (0 to 1) of all values within the bins lie; shares drawn evenly give a sample.
     fn quantiles(&self, condition: &Condition, shares: &[f64]) -> Vec<f64>;
 }

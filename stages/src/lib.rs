@@ -13,12 +13,16 @@ pub mod figure;
 pub mod fit;
 pub mod generate;
 pub mod import;
+pub mod import_model;
 pub mod model;
 pub mod posterior;
+pub mod prediction;
+pub mod rank;
 pub mod report;
 pub mod response;
 pub mod sample;
 pub mod summarize;
+pub mod surrogate;
 pub mod train;
 
 use mctune_engine::command::Command;
@@ -46,6 +50,8 @@ pub const ENSEMBLE: ArtifactType = ArtifactType("ensemble");
 pub const CALIBRATION: ArtifactType = ArtifactType("calibration");
 /// A table of summary statistics: a folder with `summary.json` and CSV tables.
 pub const SUMMARY: ArtifactType = ArtifactType("summary");
+/// Models by their distance to validation spectra: a folder with `ranking.csv` and `ranking.json`.
+pub const RANKING: ArtifactType = ArtifactType("ranking");
 /// A self-contained HTML page (`report.html`).
 pub const PAGE: ArtifactType = ArtifactType("page");
 /// Response to photons of known energies: a folder with `response.json` and `response.csv`.
@@ -66,6 +72,8 @@ pub fn registry() -> Registry {
         .with(fit::Fit)
         .with(generate::Generate::default())
         .with(import::Import)
+        .with(import_model::ImportModel)
+        .with(rank::Rank)
         .with(report::Report)
         .with(response::Response::default())
         .with(summarize::Summarize)

@@ -1,7 +1,9 @@
 //! Trained estimators as artifacts: which kinds there are, and how one is read.
 
+use std::path::{Path, PathBuf};
+
 use mctune_engine::stage::{InputArtifact, StageError, TaskContext};
-use mctune_neural::{Nfde, Tede};
+use mctune_neural::{ModelFiles, Nfde, Tede};
 use serde::Deserialize;
 
 use crate::density::{BinnedDensity, Condition, Density, LogLikelihood, ParameterRange, Precision, Request};
@@ -27,6 +29,63 @@ pub enum ModelError {
     /// The two files do not make an estimator.
     #[error(transparent)]
     Neural(#[from] mctune_neural::ModelError),
+}
+
+/// A model beside no pipeline cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The description is not where it should be.
+    #[error(
+        "{} does not exist: weights alone do not say what kind of network they are; its description lies beside the weights, \
+         under the same name with the ending .json",
+        path.display()
+    )]
+    NoDescription {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The two files do not make a model.
+    #[error("{}: {source}", path.display())]
+    Model {
+        /// The weights.
+        path: PathBuf,
+        /// What is wrong.
+        source: mctune_neural::ModelError,
+    },
+}
+
+/// Where weights and description of a model lie, from what a user names: a folder with both, as `train` leaves it, or a
+/// `.safetensors` file with the description beside it, under the same name with the ending `.json`.
+#[must_use]
+pub fn places(path: &Path) -> (PathBuf, PathBuf) {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors")) {
+        (path.to_owned(), path.with_extension("json"))
+    } else {
+        (path.join(TENSORS), path.join(DESCRIPTION))
+    }
+}
+
+/// Reads a model that lies outside a store: one of this program, or a checkpoint of the study's authors. Its files are
+/// returned as this program would have written them.
+///
+/// # Errors
+/// [`OpenError`] if there are no such files, or they do not describe an estimator.
+pub fn open(tensors: &Path, description: &Path) -> Result<ModelFiles, OpenError> {
+    let read = |path: &Path| std::fs::read(path).map_err(|source| OpenError::Read { path: path.to_owned(), source });
+    let weights = read(tensors)?;
+    if !description.exists() {
+        return Err(OpenError::NoDescription { path: description.to_owned() });
+    }
+    mctune_neural::import(&weights, &read(description)?)
+        .map_err(|source| OpenError::Model { path: tensors.to_owned(), source })
 }
 
 #[derive(Deserialize)]
@@ -78,12 +137,13 @@ trait Estimator: Send + Sync {
     fn log_likelihoods(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<LogLikelihood>;
     fn log_likelihood_values(&self, requests: &[mctune_neural::Request<'_>], precision: Precision) -> Vec<f64>;
     fn cdf(&self, at: mctune_neural::Condition<'_>, values: &[f64]) -> Vec<f64>;
+    fn masses(&self, at: mctune_neural::Condition<'_>, edges: &[f64], precision: Precision) -> Vec<f64>;
     fn quantiles(&self, at: mctune_neural::Condition<'_>, shares: &[f64]) -> Vec<f64>;
 }
 
 /// Both estimators have methods of these names.
 macro_rules! estimator {
-    ($model:ident, $kind:literal, $in_double:ident) => {
+    ($model:ident, $kind:literal, $in_double:ident, $masses:expr) => {
         impl Estimator for $model {
             const KIND: &'static str = $kind;
             fn parameters(&self) -> &[mctune_neural::ParameterRange] {
@@ -122,15 +182,18 @@ macro_rules! estimator {
             fn cdf(&self, at: mctune_neural::Condition<'_>, values: &[f64]) -> Vec<f64> {
                 self.cdf(at, values)
             }
+            fn masses(&self, at: mctune_neural::Condition<'_>, edges: &[f64], precision: Precision) -> Vec<f64> {
+                $masses(self, at, edges, precision)
+            }
             fn quantiles(&self, at: mctune_neural::Condition<'_>, shares: &[f64]) -> Vec<f64> {
                 self.quantiles(at, shares)
             }
         }
     };
 }
-estimator!(Tede, "tede", densities_in_double);
+estimator!(Tede, "tede", densities_in_double, Tede::masses);
 // Its distribution function is computed in double precision anyway.
-estimator!(Nfde, "nfde", densities);
+estimator!(Nfde, "nfde", densities, |model: &Nfde, at, edges, _| model.masses(at, edges));
 
 impl<M: Estimator> Model<M> {
     fn new(model: M) -> Self {
@@ -195,6 +258,10 @@ impl<M: Estimator> Density for Model<M> {
 
     fn cdf(&self, condition: &Condition, values: &[f64]) -> Vec<f64> {
         self.model.cdf(at(condition), values)
+    }
+
+    fn masses(&self, condition: &Condition, edges: &[f64], precision: Precision) -> Vec<f64> {
+        self.model.masses(at(condition), edges, precision)
     }
 
     fn quantiles(&self, condition: &Condition, shares: &[f64]) -> Vec<f64> {

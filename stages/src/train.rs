@@ -1,5 +1,6 @@
 //! The stage kind `train`: a neural estimator from simulated samples.
 
+mod device;
 mod gather;
 mod params;
 
@@ -14,6 +15,7 @@ use crate::model::{DESCRIPTION, TENSORS};
 use crate::{CURVE, DISTANCES, MODEL, SAMPLE};
 use gather::{Gathered, Keep};
 
+pub use device::DeviceChoice;
 pub use params::{Architecture, BinParams, Estimator, TrainParams};
 
 /// Trains an estimator.
@@ -23,7 +25,7 @@ pub struct Train;
 impl Stage for Train {
     type Params = TrainParams;
     const KIND: &'static str = "train";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const SUMMARY: &'static str = "Trains a neural density estimator on samples over a grid of parameter points";
     const STOCHASTIC: bool = true;
 
@@ -85,6 +87,7 @@ fn train<S: Keep + Spectra, M>(
     fit: impl FnOnce(&TrainingData<S>, &mut TrainRun<'_>) -> Result<Trained<M>, TrainError>,
     files: impl FnOnce(&M) -> Result<ModelFiles, ModelError>,
 ) -> Result<(ModelFiles, Vec<EpochRecord>), StageError> {
+    let device = params.device.device(context)?;
     let Gathered { data, digests, entries } = gather::gather::<S>(context, params.bins())?;
     context.log(&format!(
         "{} spectra of {} sources at {} points; {} of {} entries lie within the bins",
@@ -94,14 +97,18 @@ fn train<S: Keep + Spectra, M>(
         entries.1,
         entries.0
     ));
-    let d2 = std::cell::Cell::new(None);
+    let (d2, mut first) = (std::cell::Cell::new(None), true);
     let trained = fit(
         &data,
         &mut TrainRun {
             seed: context.seed().stream("train", &[]),
+            device,
             threads: context.threads(),
             checkpoints: Some(context.scratch()?),
             on_step: &mut |report| {
+                if std::mem::take(&mut first) && (report.epoch, report.step) != (1, 1) {
+                    context.log(&format!("goes on from a checkpoint: epoch {} step {}", report.epoch, report.step));
+                }
                 // A hundred times an epoch is often enough.
                 if report.step % (report.steps / 100).max(1) == 0 {
                     context.progress(done(report), running(report, d2.get()));

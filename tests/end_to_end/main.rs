@@ -6,6 +6,7 @@ mod campaign;
 mod changes;
 mod commands;
 mod diagnosis;
+mod estimators;
 mod fitting;
 mod home;
 mod inspection;

@@ -44,6 +44,7 @@ axes:
   replica: { range: [0, 10, 2], exclude: [4] }
   model: [{ name: tede, epochs: 5 }, { name: wide, epochs: 9 }]
   label: [a, b]
+  trial: { sample: { count: 5, seed: '${params.seed}', of: { rate: { log_uniform: [1e-4, 1] }, net: { width: { integer: [8, 64, 8] } } } }, exclude: 3 }
 stages:
   data: { uses: generate, over: [point, replica], with: { point: '${point}', events: '${params.events}', sources: [Cs137] } }
   tool:
@@ -78,6 +79,7 @@ fn typical_mistakes_are_seen_by_an_editor() {
         ("cpus: 2", "cpus: 0", "/stages/tool"),
         ("min_success: 90%", "min_sucess: 90%", "/stages/tool"),
         ("range: [0, 10, 2]", "rnge: [0, 10, 2]", "/axes/replica"),
+        ("count: 5", "cuont: 5", "/axes/trial"),
         ("linspace: [6, '${params.high}', 3]", "linspace: [6, high, 3]", "/axes/point"),
         ("name: good", "nam: good", ""),
         ("mctune: 1", "mctune: 2", "/mctune"),

@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use mctune_cache::{Part, Source};
@@ -18,10 +18,8 @@ use object_store::{
     BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder,
     http::HttpBuilder,
 };
-use std::sync::Arc;
-use url::Url;
-
 use reader::StreamReader;
+use url::Url;
 
 /// How long failed requests are tried again before a store counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(20);

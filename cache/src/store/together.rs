@@ -1,4 +1,5 @@
-//! Storing several objects in one turn: what a task of a few microseconds leaves must not cost a system call for each.
+//! Storing several objects, and the record that names them, in one turn: what a task of a few microseconds leaves must not
+//! cost a system call for each.
 
 use std::path::Path;
 
@@ -15,6 +16,39 @@ impl Store {
     /// If the store can only be read, or writing fails: then any of them may be stored, or none.
     pub fn put_all(&self, contents: &[&[u8]]) -> Result<Vec<Digest>, StoreError> {
         let digests: Vec<Digest> = contents.iter().map(|bytes| Digest::of(bytes)).collect();
+        let small = self.put_large(&digests, contents)?;
+        if !small.is_empty() {
+            self.write(|writer| self.append_all(writer, small, None))?;
+        }
+        Ok(digests)
+    }
+
+    /// Stores `contents` as [`Self::put_all`] does, and publishes a record as [`Self::publish`] does: with these objects
+    /// first, then `objects`, which must be in the store or among the contents.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub fn publish_with(
+        &self,
+        key: &Digest,
+        contents: &[&[u8]],
+        objects: &[Digest],
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        self.writable()?;
+        let mut all: Vec<Digest> = contents.iter().map(|bytes| Digest::of(bytes)).collect();
+        let others: Vec<Digest> = objects.iter().filter(|object| !all.contains(object)).copied().collect();
+        if let Some(digest) = others.iter().find(|object| self.holds(object).is_none()) {
+            return Err(StoreError::RecordWithoutObject { key: *key, digest: *digest });
+        }
+        let small = self.put_large(&all, contents)?;
+        all.extend(others);
+        let record = self.new_record(key, &all, body)?;
+        self.write(|writer| self.append_all(writer, small, Some(Frame::Record(record))))
+    }
+
+    /// Stores those contents that get files of their own; gives the others that are not there yet.
+    fn put_large<'c>(&self, digests: &[Digest], contents: &[&'c [u8]]) -> Result<Vec<(Digest, &'c [u8])>, StoreError> {
         let mut small: Vec<(Digest, &[u8])> = Vec::with_capacity(contents.len());
         for (digest, bytes) in digests.iter().zip(contents) {
             if bytes.len() as u64 >= LOOSE_FROM {
@@ -23,33 +57,43 @@ impl Store {
                 small.push((*digest, bytes));
             }
         }
-        if !small.is_empty() {
-            self.write(|writer| self.append_all(writer, small))?;
-        }
-        Ok(digests)
+        Ok(small)
     }
 
-    fn append_all(&self, writer: &mut Writer, mut objects: Vec<(Digest, &[u8])>) -> Result<(), StoreError> {
+    /// Appends objects to the pack, then all that tells of them, and at last a record, to the journal.
+    fn append_all(
+        &self,
+        writer: &mut Writer,
+        mut objects: Vec<(Digest, &[u8])>,
+        record: Option<Frame>,
+    ) -> Result<(), StoreError> {
         // Another thread may have stored some while this one waited for its turn.
         objects.retain(|(digest, _)| !self.stays(digest));
-        if objects.is_empty() {
-            return Ok(());
-        }
         let contents: Vec<&[u8]> = objects.iter().map(|(_, bytes)| *bytes).collect();
-        let (pack, offsets, end) = writer.in_pack(&self.layout, &self.id, |pack| pack.append_all(&contents))?;
-        let frame = |((digest, bytes), offset): (&(Digest, &[u8]), u64)| Frame::Object {
-            digest: *digest,
-            pack,
-            offset,
-            length: bytes.len() as u64,
+        let packed = if contents.is_empty() {
+            None
+        } else {
+            Some(writer.in_pack(&self.layout, &self.id, |pack| pack.append_all(&contents))?)
         };
-        let frames: Vec<Frame> = objects.iter().zip(offsets).map(frame).collect();
+        let mut frames: Vec<Frame> = Vec::with_capacity(objects.len() + 1);
+        if let Some((pack, offsets, _)) = &packed {
+            let objects = objects.iter().zip(offsets);
+            frames.extend(objects.map(|((digest, bytes), offset)| Frame::Object {
+                digest: *digest,
+                pack: *pack,
+                offset: *offset,
+                length: bytes.len() as u64,
+            }));
+        }
+        frames.extend(record);
         writer.note_all(&frames)?;
         let mut view = self.view_mut();
         let number = view.catalog.number(&self.id);
         frames.into_iter().for_each(|frame| view.catalog.learn(number, frame));
         drop(view);
-        self.packs.grown((number, pack), end);
+        if let Some((pack, _, end)) = packed {
+            self.packs.grown((number, pack), end);
+        }
         Ok(())
     }
 }

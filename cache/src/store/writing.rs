@@ -177,6 +177,12 @@ impl Store {
         if let Some(digest) = objects.iter().find(|object| self.holds(object).is_none()) {
             return Err(StoreError::RecordWithoutObject { key: *key, digest: *digest });
         }
+        let record = self.new_record(key, objects, body)?;
+        self.write(|writer| self.append(writer, Frame::Record(record)).map(|_| ()))
+    }
+
+    /// A record of this moment.
+    pub(super) fn new_record(&self, key: &Digest, objects: &[Digest], body: &[u8]) -> Result<Arc<Record>, StoreError> {
         let bytes = (objects.len() * 32 + body.len() + 64) as u64;
         if bytes > MAX_RECORD {
             return Err(StoreError::RecordTooLarge { key: *key, bytes, limit: MAX_RECORD });
@@ -184,8 +190,7 @@ impl Store {
         // Later than what is known, also if the clock was set back.
         let latest = self.view_about(Kind::Record, key).catalog.records(key).map(|record| record.written_ms).max();
         let written_ms = now_ms().max(latest.map_or(0, |latest| latest.saturating_add(1)));
-        let record = Record { key: *key, written_ms, objects: objects.to_vec(), body: body.to_vec(), bare: false };
-        self.write(|writer| self.append(writer, Frame::Record(Arc::new(record))).map(|_| ()))
+        Ok(Arc::new(Record { key: *key, written_ms, objects: objects.to_vec(), body: body.to_vec(), bare: false }))
     }
 
     /// Gets everything written so far to disk, objects before the journal that tells of them. Callers that meet here share

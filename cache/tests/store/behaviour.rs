@@ -57,13 +57,18 @@ fn several_objects_are_stored_in_one_turn_as_one_by_one() {
     assert_eq!(store.put_all(&contents).unwrap(), digests);
     assert_eq!(store.put_all(&[]).unwrap(), []);
     let stats = store.stats().unwrap();
-    assert_eq!((stats.objects, stats.loose_objects, stats.dead_bytes), (5, 1, 0));
-    store.publish(&Digest::of(b"key"), &digests, b"{}").unwrap();
+    // The empty object takes a byte.
+    assert_eq!((stats.objects, stats.loose_objects, stats.dead_bytes), (5, 1, 1));
+    let (key, three) = (Digest::of(b"key"), Digest::of(b"three"));
+    let absent = store.publish_with(&key, &[b"three"], &[Digest::of(b"four")], b"{}");
+    assert!(matches!(absent, Err(StoreError::RecordWithoutObject { .. })));
+    store.publish_with(&key, &[b"three", b"one"], &[digests[0], digests[3], three], b"{}").unwrap();
     let store = reopen(store);
-    for (digest, bytes) in digests.iter().zip(contents) {
+    for (digest, bytes) in digests.iter().zip(contents).chain([(&three, &b"three"[..])]) {
         assert_eq!(store.read(digest).unwrap(), bytes);
     }
-    assert_eq!(store.record(&Digest::of(b"key")).unwrap().objects, digests);
+    assert_eq!(store.record(&key).unwrap().objects, [three, digests[0], digests[3]]);
+    assert_eq!(store.stats().unwrap().dead_bytes, 1);
 }
 
 #[test]

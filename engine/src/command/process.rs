@@ -6,7 +6,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Once, PoisonError, RwLock};
+use std::sync::{Mutex, Once, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -198,9 +198,19 @@ fn on_path(program: &str, path: &OsStr) -> Option<PathBuf> {
         // A relative folder would start at the working directory of the command: the system finds out.
         file.is_absolute() && std::fs::metadata(file).as_ref().is_ok_and(executable)
     };
+    // Where it was found last; a `PATH` may be long, and most tasks run the same program.
+    static FOUND: Mutex<Option<(String, OsString, PathBuf)>> = Mutex::new(None);
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, _, file)) =
+        found.as_ref().filter(|(name, on, file)| name == program && on == path && is_there(file))
+    {
+        return Some(file.clone());
+    }
     let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
     let first_relative = folders.iter().position(|folder| !folder.is_absolute()).unwrap_or(folders.len());
-    folders[..first_relative].iter().map(|folder| folder.join(program)).find(is_there)
+    let file = folders[..first_relative].iter().map(|folder| folder.join(program)).find(is_there)?;
+    *found = Some((program.to_owned(), path.to_owned(), file.clone()));
+    Some(file)
 }
 
 /// Asks the whole process group to end, then makes it.

@@ -2,6 +2,7 @@
 
 mod numbers;
 mod points;
+mod sample;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +40,15 @@ pub(crate) enum Shape {
     Points(Vec<String>),
     /// Named records.
     Records,
+    /// Numbered trials with fields that were drawn.
+    Trials,
+}
+
+impl Shape {
+    /// Whether fields may differ from element to element in more than their numbers.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Records | Self::Trials)
+    }
 }
 
 /// Where elements come from.
@@ -111,7 +121,7 @@ impl AxisInfo {
                 refuse(format!("the points of axis `{axis}` have no field `{}`", path.tail().join(".")), hint)
             }
             Shape::Points(_) => Ok(()),
-            Shape::Records => {
+            Shape::Records | Shape::Trials => {
                 let lacking = self.axis.elements.iter().find(|element| element.field(path.tail()).is_none());
                 let Some(element) = lacking else { return Ok(()) };
                 let record = plain(&element.coordinate);
@@ -119,6 +129,7 @@ impl AxisInfo {
                     element.value.as_object().into_iter().flat_map(Map::keys).map(String::as_str).collect();
                 let hint = match names::near(first, known.iter().copied()).filter(|meant| meant != first) {
                     Some(meant) => format!("did you mean `${{{axis}.{meant}}}`?"),
+                    None if self.shape == Shape::Trials => format!("its fields are {}", names::list(known)),
                     None => format!("besides `name` it has {}", names::list(known)),
                 };
                 refuse(format!("`{record}` of axis `{axis}` has no field `{}`", path.tail().join(".")), hint)
@@ -179,7 +190,7 @@ fn without_exclude(entry: &Entry) -> (Entry, Option<Node>) {
 }
 
 const FORMS: &str = "an axis is a list, or one of `{range: 10}`, `{linspace: [first, last, count]}`, `{grid: ...}`, \
-                     `{zip: ...}` and `{points: [...]}`";
+                     `{zip: ...}`, `{points: [...]}` and `{sample: ...}`";
 
 fn expand(entry: &Entry) -> Result<Expanded, Problem> {
     let (name, node) = (&entry.key, &entry.value);
@@ -207,8 +218,9 @@ fn expand(entry: &Entry) -> Result<Expanded, Problem> {
         "grid" => points::grid(name, form),
         "zip" => points::zip(name, form),
         "points" => points::points(name, form),
+        "sample" => sample::sample(name, form),
         other => {
-            let forms = ["range", "linspace", "grid", "zip", "points"];
+            let forms = ["range", "linspace", "grid", "zip", "points", "sample"];
             let problem = Problem::at(form.key_span, format!("unknown form `{other}` of axis `{name}`"));
             Err(match names::near(other, forms) {
                 Some(meant) => problem.hint(format!("did you mean `{meant}`?")),

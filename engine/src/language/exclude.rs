@@ -98,6 +98,7 @@ fn check_form(axis: &str, shape: &Shape, node: &Node) -> Result<(), Problem> {
             refuse("a value", "name the value, or a list of values".to_owned())
         }
         Shape::Records if node.as_text().is_none() => refuse("a record", "give its name".to_owned()),
+        Shape::Trials if node.number().is_none() => refuse("a trial", "give its number, from 0 on".to_owned()),
         Shape::Points(fields) => {
             let known = || fields.iter().map(String::as_str);
             let example = format!("write `{{ {}: value }}`", known().next().unwrap_or("name"));

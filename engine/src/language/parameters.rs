@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::axes::{Axes, Shape};
+use super::axes::Axes;
 use super::names;
 use super::problem::{Problem, Report};
 use super::source::Span;
@@ -139,11 +139,7 @@ impl Place<'_> {
     /// differ from what was seen before. Points and numbers only differ in values.
     fn is_walked(&self) -> bool {
         let first = self.bindings.iter().all(|(_, index)| *index == 0);
-        first
-            || self
-                .bindings
-                .iter()
-                .any(|(axis, _)| self.axes.get(*axis).is_some_and(|info| info.shape == Shape::Records))
+        first || self.bindings.iter().any(|(axis, _)| self.axes.get(*axis).is_some_and(|info| info.shape.is_open()))
     }
 
     fn misfit(&self, kind: &str, misfit: &schema::Misfit) -> Problem {

@@ -50,6 +50,18 @@ impl Span {
     }
 }
 
+/// Lines of a text as YAML counts them: each ends with a line feed, a carriage return, or both.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = text.find(['\n', '\r']) else { return rest.take() };
+        let width = if text[end..].starts_with("\r\n") { 2 } else { 1 };
+        rest = Some(&text[end + width..]);
+        Some(&text[..end])
+    })
+}
+
 /// All sources of one pipeline.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
@@ -65,7 +77,7 @@ impl Sources {
     /// The place as people see it, clipped to what its line holds.
     pub(crate) fn locate(&self, span: Span) -> Option<Location> {
         let (file, text) = self.texts.get(usize::from(span.source.0))?;
-        let line = text.split('\n').nth(span.line as usize - 1).unwrap_or("").trim_end_matches('\r');
+        let line = lines(text).nth((span.line as usize).saturating_sub(1)).unwrap_or("");
         let width = line.trim_end().chars().count();
         let column = span.column as usize;
         let rest = (width + 1).saturating_sub(column).max(1);
@@ -76,5 +88,17 @@ impl Sources {
             length: (span.length as usize).clamp(1, rest),
             line_text: line.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_as_yaml_says() {
+        let split = |text| lines(text).collect::<Vec<_>>();
+        assert_eq!(split("a\nb\r\nc\rd\n\re"), ["a", "b", "c", "d", "", "e"]);
+        assert_eq!((split(""), split("\r"), split("a\n")), (vec![""], vec!["", ""], vec!["a", ""]));
     }
 }

@@ -199,12 +199,13 @@ fn check_open(
 /// Inside a text only scalars can be written.
 fn check_in_text(path: &Path, axis: &AxisInfo) -> Result<(), Problem> {
     let composite = |value: &serde_json::Value| value.is_object() || value.is_array();
-    let elements = axis.axis.elements.iter().take(if axis.shape == Shape::Records { usize::MAX } else { 1 });
+    let elements = axis.axis.elements.iter().take(if axis.shape.is_open() { usize::MAX } else { 1 });
     if !elements.filter_map(|element| element.field(path.tail())).any(composite) {
         return Ok(());
     }
     let field = match &axis.shape {
         Shape::Points(fields) => fields.first().map_or("", String::as_str),
+        Shape::Trials => "FIELD",
         _ => "name",
     };
     let spelled = path.spelled();

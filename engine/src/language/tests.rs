@@ -6,6 +6,7 @@ mod good;
 mod includes;
 mod mistakes;
 mod robustness;
+mod sampling;
 mod toys;
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Earlier runs of a campaign, read as far as a question needs them: history explains, it decides nothing.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -36,14 +36,28 @@ pub struct PastRun {
     /// Its facts.
     pub manifest: Manifest,
     folder: PathBuf,
-    keys: HashMap<Box<str>, Digest>,
+    /// Read when they are first asked for: a list of 100 000 tasks takes longer than everything else a plan reads.
+    keys: OnceCell<HashMap<Box<str>, Digest>>,
 }
 
 impl PastRun {
     /// Reads a run.
     fn read(folder: PathBuf, manifest: Manifest) -> Option<Self> {
-        let keys = read_keys(&folder).ok().filter(|keys| !keys.is_empty())?;
-        Some(Self { manifest, folder, keys })
+        let list = std::fs::metadata(folder.join("tasks.jsonl")).ok()?;
+        (list.len() > 0).then(|| Self { manifest, folder, keys: OnceCell::new() })
+    }
+
+    fn keys(&self) -> &HashMap<Box<str>, Digest> {
+        self.keys.get_or_init(|| read_keys(&self.folder).unwrap_or_default())
+    }
+
+    /// Whether both runs had the same tasks, as far as they got.
+    fn has_tasks_of(&self, other: &Self) -> bool {
+        let choice = |run: &Self| {
+            let manifest = &run.manifest;
+            (manifest.pipeline_digest, manifest.profile.clone(), manifest.overrides.clone(), manifest.only.clone())
+        };
+        choice(self) == choice(other)
     }
 
     /// Name of the run.
@@ -55,12 +69,12 @@ impl PastRun {
     /// Key of a task in this run.
     #[must_use]
     pub fn key(&self, label: &str) -> Option<Digest> {
-        self.keys.get(label).copied()
+        self.keys().get(label).copied()
     }
 
     /// Labels of its tasks, in no order.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.keys.keys().map(AsRef::as_ref)
+        self.keys().keys().map(AsRef::as_ref)
     }
 
     /// Everything that is known of its tasks, in topological order; empty if it cannot be read any more.
@@ -107,7 +121,18 @@ impl History {
     /// Last key of a task, with the name of the run it is from.
     #[must_use]
     pub fn last_key(&self, label: &str) -> Option<(Digest, String)> {
-        self.runs().find_map(|run| run.key(label).map(|key| (key, run.name().to_owned())))
+        let mut without: Vec<Rc<PastRun>> = Vec::new();
+        for run in self.runs() {
+            // What a complete run does not have, its like do not have either, and need not be read.
+            if without.iter().any(|other| other.manifest.outcome == Outcome::Complete && run.has_tasks_of(other)) {
+                continue;
+            }
+            if let Some(key) = run.key(label) {
+                return Some((key, run.name().to_owned()));
+            }
+            without.push(run);
+        }
+        None
     }
 }
 
@@ -139,4 +164,27 @@ pub(crate) fn read_keys(folder: &Path) -> std::io::Result<HashMap<Box<str>, Dige
         line.clear();
     }
     Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::toy::Home;
+
+    #[test]
+    fn what_a_complete_run_does_not_have_is_not_looked_for_in_its_like() {
+        let text = |count: u32| {
+            format!(
+                "mctune: 1\nname: toy\naxes: {{ x: {{ range: {count} }} }}\nstages: {{ a: {{ uses: sum, over: x }} }}\n"
+            )
+        };
+        let home = Home::new();
+        let first = home.run(&text(3), &[]);
+        home.run(&text(2), &[]);
+        home.run(&text(2), &[]);
+        let history = home.history();
+        assert_eq!(history.last_key("a[x=2]").map(|(_, run)| run), Some(first.run));
+        let was_read = |index: usize| history.run(index).is_some_and(|run| run.keys.get().is_some());
+        assert_eq!([0, 1, 2].map(was_read), [true, false, true]);
+        assert_eq!(history.last_key("b"), None);
+    }
 }

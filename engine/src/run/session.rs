@@ -256,7 +256,7 @@ impl<'a> Session<'a> {
         let finals = graph.stages().filter(|(_, node)| node.consumers.is_empty());
         let complete = self.schedule.is_finished() && finals.flat_map(|(_, node)| node.tasks()).all(done);
         let mut digest = CampaignDigest::default();
-        manifest::write_tasks(
+        let tasks = manifest::write_tasks(
             &self.folder,
             graph.tasks().filter_map(|task| {
                 let line = self.line(task)?;
@@ -289,8 +289,8 @@ impl<'a> Session<'a> {
             facts.seconds = self.batches.pace(id);
         }
         tracing::info!(run = %self.manifest.run, ?outcome, ran = counts.ran, hits = counts.hits, "run ends");
-        manifest::write(&self.folder, &self.manifest)?;
-        manifest::seal(&self.folder)?;
+        let manifest = manifest::write(&self.folder, &self.manifest)?;
+        manifest::seal(&self.folder, manifest, tasks)?;
         self.seen.end();
         Ok(RunReport {
             run: self.manifest.run.clone(),

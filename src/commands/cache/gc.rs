@@ -17,7 +17,7 @@ use crate::{place, table};
 /// What is collected of one stage, of results that one run was the last to need.
 #[derive(Debug, Default, Serialize)]
 struct Share {
-    /// The run; none if it left no list of its tasks.
+    /// The run.
     run: Option<String>,
     stage: String,
     results: u64,
@@ -45,7 +45,7 @@ pub(crate) fn gc(args: &GcArgs) -> anyhow::Result<Code> {
         bar.set_position(done);
     })?;
     bar.finish_and_clear();
-    let shares = shares(&store, &retention, &report);
+    let shares = shares(&retention, &report);
     if args.target.json {
         let mut value = serde_json::to_value(&report)?;
         value["kept_runs"] = json!(retention.kept);
@@ -59,16 +59,15 @@ pub(crate) fn gc(args: &GcArgs) -> anyhow::Result<Code> {
 }
 
 /// Sums up what is collected by run and stage.
-fn shares(store: &Store, retention: &Retention, report: &GcReport) -> Vec<Share> {
-    let users = retention.last_users(&store.runs_dir());
-    let mut shares: BTreeMap<(Option<&String>, String), Share> = BTreeMap::new();
+fn shares(retention: &Retention, report: &GcReport) -> Vec<Share> {
+    let mut shares: BTreeMap<(Option<&str>, String), Share> = BTreeMap::new();
     for collected in &report.collected {
         let task = serde_json::from_slice(&collected.record.body).map(|record: TaskRecord| record.task);
         let task = task.unwrap_or_else(|_| "unknown".to_owned());
         let stage = task.split_once('[').map_or(task.as_str(), |(stage, _)| stage).to_owned();
-        let run = users.get(&collected.record.key);
+        let run = retention.last_user(&collected.record.key);
         let share = shares.entry((run, stage)).or_insert_with_key(|(run, stage)| Share {
-            run: run.cloned(),
+            run: run.map(str::to_owned),
             stage: stage.clone(),
             ..Share::default()
         });

@@ -17,7 +17,7 @@ use std::time::Instant;
 use mctune_neural::train::{
     Entries, Histograms, Spectra, TrainConfig, TrainRun, TrainingData, ValidationSet, train_tede,
 };
-use mctune_neural::{Condition, ParameterRange, Tede, TedeConfig};
+use mctune_neural::{Condition, Device, ParameterRange, Tede, TedeConfig};
 use rand_distr::{Distribution, Poisson};
 use rand_pcg::Pcg32;
 use serde::Deserialize;
@@ -237,6 +237,7 @@ fn main() {
         &data,
         &mut TrainRun {
             seed: (settings.seed, 2),
+            device: Device::CPU,
             threads: settings.threads,
             checkpoints: None,
             on_step: &mut |_| {},

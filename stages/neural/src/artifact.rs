@@ -12,6 +12,8 @@ use crate::{Bins, ModelError, NfdeConfig, ParameterRange, Problem, TedeConfig};
 
 /// To be raised when older programs can no longer read newer files.
 const FORMAT: u32 = 1;
+/// As many as `train` allows.
+const MOST_BINS: usize = 100_000;
 
 /// Sizes of a network of one kind.
 pub trait Architecture: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned {
@@ -111,10 +113,18 @@ pub struct TrainingFacts {
     pub validation_d2: Option<f64>,
     /// Conditions trained on.
     pub conditions: usize,
+    /// What computed: `cpu` or `cuda`.
+    #[serde(default = "cpu")]
+    pub device: String,
     /// The settings.
     pub settings: crate::train::TrainConfig,
     /// Digests of the data, by what they were used for.
     pub data: BTreeMap<String, String>,
+}
+
+/// What computed before there was a choice.
+fn cpu() -> String {
+    "cpu".into()
 }
 
 impl<A: Architecture> Description<A> {
@@ -134,7 +144,8 @@ impl<A: Architecture> Description<A> {
         }
     }
 
-    fn fault(&self) -> Option<String> {
+    /// What is wrong with it, if anything is.
+    pub(crate) fn fault(&self) -> Option<String> {
         if self.kind != A::KIND {
             return Some(format!("kind is `{}`, not `{}`", self.kind, A::KIND));
         }
@@ -146,6 +157,9 @@ impl<A: Architecture> Description<A> {
         }
         if self.parameters.is_empty() || self.sources.is_empty() || self.bins.count == 0 {
             return Some("parameters, sources and bins must not be empty".into());
+        }
+        if self.bins.count > MOST_BINS {
+            return Some(format!("{} bins are more than the {MOST_BINS} that are possible", self.bins.count));
         }
         if let Some(range) = self.parameters.iter().find(|range| !(range.low.is_finite() && range.high.is_finite())) {
             return Some(format!("the range of `{}` is not finite", range.name));

@@ -10,7 +10,9 @@
 //! runs on other devices.
 
 mod artifact;
+mod device;
 mod error;
+mod import;
 mod kernels;
 pub mod metrics;
 mod nfde;
@@ -22,7 +24,9 @@ use serde::{Deserialize, Serialize};
 
 pub use artifact::{Architecture, BinsWithUnit, Description, KiloNpe, ModelFiles, TrainingFacts};
 pub use artifact::{NfdeDescription, TedeDescription};
+pub use device::{Device, NoGpu};
 pub use error::ModelError;
+pub use import::import;
 pub use kernels::activation::Activation;
 pub use nfde::Nfde;
 pub use nfde::config::NfdeConfig;

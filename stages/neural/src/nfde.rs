@@ -7,7 +7,7 @@ mod inverse;
 pub(crate) mod layout;
 mod likelihood;
 pub(crate) mod net;
-#[cfg(test)]
+pub(crate) mod operation;
 pub(crate) mod reference;
 
 use crate::artifact::{self, ModelFiles, NfdeDescription};
@@ -55,6 +55,11 @@ impl Nfde {
     pub fn load(tensors: &[u8], description: &[u8]) -> Result<Self, ModelError> {
         let description = NfdeDescription::parse(description)?;
         let layout = Layout::new(&description.architecture, description.parameters.len(), description.sources.len());
+        Self::read(description, layout, tensors)
+    }
+
+    /// The same with a description that is known.
+    pub(crate) fn read(description: NfdeDescription, layout: Layout, tensors: &[u8]) -> Result<Self, ModelError> {
         let values = artifact::read_weights(&layout.tensors, tensors)?;
         Ok(Self::new(description, layout, values))
     }
@@ -70,6 +75,11 @@ impl Nfde {
     /// If serialisation fails.
     pub fn to_files(&self) -> Result<ModelFiles, ModelError> {
         ModelFiles::new(&self.description, &self.layout.tensors, &self.single)
+    }
+
+    /// Places of the weights, and the weights.
+    pub(crate) fn parts(&self) -> (&Layout, &[f32]) {
+        (&self.layout, &self.single)
     }
 
     /// What the model is and how it was trained.

@@ -6,7 +6,7 @@ pub(crate) mod layout;
 pub(crate) mod network;
 mod piecewise;
 mod precise;
-mod reference;
+pub(crate) mod reference;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -44,6 +44,11 @@ impl Tede {
     pub fn load(tensors: &[u8], description: &[u8]) -> Result<Self, ModelError> {
         let description = TedeDescription::parse(description)?;
         let layout = Layout::new(&description.architecture, Sizes::of(&description));
+        Self::read(description, layout, tensors)
+    }
+
+    /// The same with a description that is known.
+    pub(crate) fn read(description: TedeDescription, layout: Layout, tensors: &[u8]) -> Result<Self, ModelError> {
         let values = artifact::read_weights(&layout.tensors, tensors)?;
         Ok(Self::new(description, layout, values))
     }
@@ -60,6 +65,11 @@ impl Tede {
     /// If serialisation fails.
     pub fn to_files(&self) -> Result<ModelFiles, ModelError> {
         ModelFiles::new(&self.description, &self.layout.tensors, &self.weights.values)
+    }
+
+    /// Places of the weights, and the weights.
+    pub(crate) fn parts(&self) -> (&Layout, &[f32]) {
+        (&self.layout, &self.weights.values)
     }
 
     /// What the model is and how it was trained.
@@ -137,7 +147,7 @@ impl Tede {
         let device = Default::default();
         let weights = reference::Weights::<Flex>::new(&self.layout, &self.weights.values, &device, |tensor| tensor);
         let (scaled, sources) = self.inputs(conditions);
-        let logits = weights.logits(&self.layout, &scaled, &sources, &device).into_data();
+        let logits = weights.logits(&self.layout, (&scaled, &sources), &[], &device).into_data();
         #[expect(clippy::expect_used, reason = "weights of f32 give logits of f32")]
         let logits = logits.as_slice().expect("logits of f32");
         let mut result = vec![0.0; conditions.len() * self.layout.sizes.bins];

@@ -10,32 +10,41 @@ mod checkpoint;
 mod config;
 mod course;
 mod data;
+mod gradient;
 mod history;
 mod judge;
 mod optimizer;
 mod state;
+mod tensors;
 mod unbinned;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use burn::backend::Flex;
+
 use crate::artifact::{Architecture, Description, TrainingFacts};
+use crate::device::{Device, Kind};
 use crate::tede::layout::Sizes;
 use crate::{ModelError, Nfde, NfdeConfig, Tede, TedeConfig};
 use binned::{Binned, Setting};
 use checkpoint::Checkpoints;
 use judge::Judged;
 use state::State;
+use tensors::{NfdeNetwork, TedeNetwork, Tensors};
 use unbinned::Unbinned;
 
 pub use config::{Optimizer, OptimizerKind, Schedule, ScheduleKind, TrainConfig};
 pub use data::{Entries, Histograms, Labels, Spectra, TrainingData, ValidationSet};
+pub use gradient::{LossGradient, nfde_gradient, tede_gradient};
 pub use history::{EpochRecord, Measure, SourceDistances, curve_csv, distances_csv};
 
-/// What surrounds a training: nothing in here influences the result, except the seed.
+/// What surrounds a training: nothing in here influences the result, except the seed and, in the last digits, the device.
 pub struct TrainRun<'a> {
     /// Two words from which all random numbers follow.
     pub seed: (u64, u64),
+    /// Where to compute; other devices than the processor differ from it by rounding.
+    pub device: Device,
     /// Threads to use; a TEDE uses two at most.
     pub threads: usize,
     /// Folder for checkpoints; none are written without one.
@@ -113,6 +122,9 @@ pub enum TrainError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// A device gave no result.
+    #[error("the device failed: {0}")]
+    Device(String),
     /// The threads cannot be started.
     #[error("cannot start training threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -136,11 +148,27 @@ pub fn train_tede(
     let layout = crate::tede::layout::Layout::new(architecture, sizes);
     let (judged, pool) = (Judged::all(data), pool(run.threads.min(2))?);
     let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
-    let mut checkpoints = Checkpoints::new(run.checkpoints, &format!("{architecture:?}"), config, data, run.seed);
+    let mut checkpoints = Checkpoints::new(run.checkpoints, &named(architecture, run.device), config, data, run.seed);
     let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
-    let learner = Binned::new(&setting, data, &state);
-    let state = course::run(learner, state, data.training.len(), config, checkpoints, run)?;
-    let (description, weights, history) = finish(architecture, config, data, state, &run.digests)?;
+    let spectra = data.training.len();
+    let state = match run.device.kind() {
+        Kind::Cpu => {
+            let learner = Binned::new(&setting, data, &state);
+            course::run(learner, state, spectra, config, checkpoints, run)?
+        }
+        Kind::Burn => {
+            let network = TedeNetwork { setting, data };
+            let learner = Tensors::<_, Flex>::new(network, config, Default::default(), &state);
+            course::run(learner, state, spectra, config, checkpoints, run)?
+        }
+        #[cfg(feature = "cuda")]
+        Kind::Cuda(number) => {
+            let (network, device) = (TedeNetwork { setting, data }, burn::backend::cuda::CudaDevice::new(number));
+            let learner = Tensors::<_, burn::backend::Cuda>::new(network, config, device, &state);
+            course::run(learner, state, spectra, config, checkpoints, run)?
+        }
+    };
+    let (description, weights, history) = finish(architecture, config, data, state, run)?;
     Ok(Trained { model: Tede::new(description, layout, weights), history })
 }
 
@@ -158,11 +186,27 @@ pub fn train_nfde(
     let layout = crate::nfde::layout::Layout::new(architecture, data.parameters.len(), data.sources.len());
     let (judged, pool) = (Judged::all(data), pool(run.threads)?);
     let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
-    let mut checkpoints = Checkpoints::new(run.checkpoints, &format!("{architecture:?}"), config, data, run.seed);
+    let mut checkpoints = Checkpoints::new(run.checkpoints, &named(architecture, run.device), config, data, run.seed);
     let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
-    let learner = Unbinned::new(&setting, data, &state);
-    let state = course::run(learner, state, data.training.len(), config, checkpoints, run)?;
-    let (description, weights, history) = finish(architecture, config, data, state, &run.digests)?;
+    let spectra = data.training.len();
+    let state = match run.device.kind() {
+        Kind::Cpu => {
+            let learner = Unbinned::new(&setting, data, &state);
+            course::run(learner, state, spectra, config, checkpoints, run)?
+        }
+        Kind::Burn => {
+            let network = NfdeNetwork { setting, data };
+            let learner = Tensors::<_, Flex>::new(network, config, Default::default(), &state);
+            course::run(learner, state, spectra, config, checkpoints, run)?
+        }
+        #[cfg(feature = "cuda")]
+        Kind::Cuda(number) => {
+            let (network, device) = (NfdeNetwork { setting, data }, burn::backend::cuda::CudaDevice::new(number));
+            let learner = Tensors::<_, burn::backend::Cuda>::new(network, config, device, &state);
+            course::run(learner, state, spectra, config, checkpoints, run)?
+        }
+    };
+    let (description, weights, history) = finish(architecture, config, data, state, run)?;
     Ok(Trained { model: Nfde::new(description, layout, weights), history })
 }
 
@@ -178,6 +222,11 @@ fn check<A: Architecture, S: Spectra>(
     }
 }
 
+/// What tells checkpoints of different trainings on the same data apart.
+fn named(architecture: &impl Architecture, device: Device) -> String {
+    format!("{architecture:?} {}", device.name())
+}
+
 fn pool(threads: usize) -> Result<Option<rayon::ThreadPool>, TrainError> {
     let build = || rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     Ok((threads > 1).then(build).transpose()?)
@@ -191,7 +240,7 @@ fn finish<A: Architecture, S: Spectra>(
     config: &TrainConfig,
     data: &TrainingData<S>,
     state: State,
-    digests: &BTreeMap<String, String>,
+    run: &TrainRun<'_>,
 ) -> Result<Finished<A>, TrainError> {
     let best = state.best.zip(state.history.last().map(|last| last.epoch));
     let Some((best, epochs)) = best else {
@@ -205,8 +254,9 @@ fn finish<A: Architecture, S: Spectra>(
         train_loss: state.history[best.epoch - 1].loss,
         validation_d2: best.score,
         conditions: data.training.len(),
+        device: run.device.name().to_owned(),
         settings: config.clone(),
-        data: digests.clone(),
+        data: run.digests.clone(),
     });
     Ok((description, best.weights, state.history))
 }

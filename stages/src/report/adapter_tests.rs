@@ -27,7 +27,7 @@ fn inputs(bench: &Bench) -> Inputs {
     });
     let spectra = (0..7).map(|replica| {
         let sample = &content.spectra[replica % 3].sample;
-        bench.file("anchors", vec![("replica".into(), json!(replica))], &sample.to_parquet().unwrap())
+        bench.file("anchors", vec![("seed".into(), json!(replica))], &sample.to_parquet().unwrap())
     });
     let posteriors = content.posteriors.iter().map(|posterior| {
         let rows = posterior.weights.len();
@@ -65,10 +65,10 @@ fn a_campaign_becomes_a_page_and_files() {
         assert!(page.contains(&format!("<section id=\"{id}\"")), "{id}");
     }
     assert!(page.contains("<title>Bench</title>"));
-    for replica in [0, 3, 6] {
-        assert!(page.contains(&format!("replica {replica}<")), "first, middle and last spectrum are shown");
+    for seed in [0, 3, 6] {
+        assert!(page.contains(&format!("seed {seed}<")), "first, middle and last spectrum are shown");
     }
-    assert!(!page.contains("replica 1<"));
+    assert!(!page.contains("seed 1<"));
     for file in
         ["spectra-anchors-Cs137.svg", "spectra-anchors-Cs137.csv", "fits-closure_fit.csv", "training-surrogate.svg"]
     {

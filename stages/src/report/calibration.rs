@@ -247,9 +247,13 @@ fn information(stage: &str, all: &[Information], from: &Provenance, labels: &Lab
             let root = |values: &[Option<f64>]| {
                 values.get(index).copied().flatten().map_or_else(String::new, |value| significant(value, 4))
             };
+            let at = |values: &[Option<f64>]| values.get(index).copied().flatten();
             let loss = |values: &[Option<f64>]| {
-                let value = values.get(index).copied().flatten();
-                value.map_or_else(String::new, |value| format!("{} %", signed(100.0 * value, 1)))
+                at(values).map_or_else(String::new, |value| format!("{} %", signed(100.0 * value, 1)))
+            };
+            let own = match at(&one.loss).zip(at(&one.loss_error)) {
+                Some((loss, error)) => format!("{} \u{b1} {} %", signed(100.0 * loss, 1), fixed(100.0 * error, 1)),
+                None => loss(&one.loss),
             };
             rows.push(Row::from(vec![
                 coords(&one.coords),
@@ -257,7 +261,7 @@ fn information(stage: &str, all: &[Information], from: &Provenance, labels: &Lab
                 root(&one.generator.sigma_root_events),
                 root(&one.estimator.sigma_root_events),
                 root(&one.achieved.sigma_root_events),
-                loss(&one.loss),
+                own,
                 loss(&one.achieved_loss),
             ]));
         }

@@ -379,6 +379,7 @@ fn calibration() -> CalibrationEntry {
         estimator: fisher(1.01),
         achieved: fisher(1.02),
         loss: vec![Some(0.02), Some(-0.01), None],
+        loss_error: vec![Some(0.004), Some(0.004), None],
         achieved_loss: vec![Some(0.04), Some(0.03), None],
         noise: vec![0.001; 3],
         by_source: Vec::new(),

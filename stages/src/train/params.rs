@@ -8,6 +8,7 @@ use mctune_neural::{Activation, NfdeConfig, ParameterEmbedding, TedeConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::device::DeviceChoice;
 use crate::sample::Bins;
 
 /// Which estimator.
@@ -40,6 +41,8 @@ pub struct TrainParams {
     pub architecture: Architecture,
     /// Bins of the density, in kNPE.
     pub bins: BinParams,
+    /// Where it is trained.
+    pub device: DeviceChoice,
     /// How it is trained.
     #[serde(flatten)]
     pub config: TrainConfig,
@@ -79,6 +82,9 @@ struct Written {
     /// Bins of a TEDE's density, in kNPE; an NFDE learns from the entries within their range.
     #[serde(default)]
     bins: BinParams,
+    /// Where to train: `auto`, `cpu` or `cuda`. A GPU's results differ from the processor's by rounding, and so in bits.
+    #[serde(default)]
+    device: DeviceChoice,
     /// Epochs at most.
     #[serde(default)]
     epochs: Option<usize>,
@@ -176,7 +182,8 @@ impl JsonSchema for TrainParams {
 
 impl From<Written> for TrainParams {
     fn from(written: Written) -> Self {
-        let Written { estimator, architecture, bins, epochs, batch, optimizer, schedule, resample, patience } = written;
+        let Written { estimator, architecture, bins, device, epochs, batch, optimizer, schedule, resample, patience } =
+            written;
         let usual = match estimator {
             Estimator::Tede => TrainConfig::tede(),
             Estimator::Nfde => TrainConfig::nfde(),
@@ -194,7 +201,7 @@ impl From<Written> for TrainParams {
             Estimator::Tede => Architecture::Tede(architecture.tede(TedeConfig::default())),
             Estimator::Nfde => Architecture::Nfde(architecture.nfde(&NfdeConfig::default())),
         };
-        Self { estimator, architecture, bins, config, misplaced }
+        Self { estimator, architecture, bins, device, config, misplaced }
     }
 }
 

@@ -99,6 +99,52 @@ fn trains_models_that_can_be_loaded() {
 }
 
 #[test]
+fn the_bytes_of_this_version_are_known() {
+    let bench = Bench::new();
+    let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
+    let train = grid.map(|(kb, y)| input(&bench, "grid", &sample(kb, y))).to_vec();
+    let validate = vec![input(&bench, "anchors", &sample(10.0, 9200.0))];
+    let inputs = BTreeMap::from([("train".to_owned(), train), ("validate".to_owned(), validate)]);
+    let digest = |bytes: &[u8]| blake3::hash(bytes).to_hex()[..12].to_owned();
+    let digests = |params: &TrainParams| {
+        let files = run(&bench, params, &inputs).unwrap();
+        [digest(&files.tensors), digest(files.curve.as_bytes()), digest(files.distances.as_bytes())]
+    };
+    // Other bytes ask for a new VERSION.
+    assert_eq!(
+        (Train::VERSION, digests(&tede()), digests(&nfde())),
+        (
+            3,
+            ["fda1700d11da", "975901806988", "ca5fabc71e5b"].map(str::to_owned),
+            ["e2a66d24c792", "79d7b3563956", "084c9ab9274a"].map(str::to_owned)
+        )
+    );
+}
+
+#[test]
+fn a_gpu_that_cannot_be_used_is_named() {
+    let bench = Bench::new();
+    let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
+    let train = grid.map(|(kb, y)| input(&bench, "grid", &sample(kb, y))).to_vec();
+    let inputs = BTreeMap::from([("train".to_owned(), train)]);
+    let params = |device| {
+        let mut params = tede();
+        params.device = device;
+        params
+    };
+    // No machine has so many GPUs; without the driver or the feature, that is said first.
+    let lent = ["999999".to_owned()];
+    let (result, log) = bench.run_lent(&Train, &params(DeviceChoice::Auto), &inputs, &lent);
+    assert!(log.contains("999999") && log.contains("trains on the processor"), "{log}");
+    let files = result.unwrap().files("model");
+    assert_eq!(files, bench.run(&Train, &params(DeviceChoice::Cpu), &inputs).unwrap().files("model"));
+    let refused = bench.run_lent(&Train, &params(DeviceChoice::Cuda), &inputs, &lent).0.err().unwrap().to_string();
+    assert!(refused.contains("device: cuda") && refused.contains("999999"), "{refused}");
+    let refused = bench.run(&Train, &params(DeviceChoice::Cuda), &inputs).err().unwrap().to_string();
+    assert!(refused.contains("lent none"), "{refused}");
+}
+
+#[test]
 fn a_parameter_that_never_changes_is_refused() {
     let bench = Bench::new();
     let train = vec![input(&bench, "grid", &sample(6.0, 9000.0)), input(&bench, "grid", &sample(6.0, 9500.0))];

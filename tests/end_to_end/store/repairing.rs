@@ -21,9 +21,9 @@ fn just_what_is_damaged_is_computed_again() {
     let store = project.path(".mctune");
     for (text, tasks) in [
         ("leaf 1 times 1 line 300\n", &["leaf[x=1]"][..]),
-        ("middle 2 times 1 line 300\n", &["middle[x=2]"]),
-        ("middle 3 times 1 line 300\n", &["middle[x=3]"]),
-        ("sum\ntotal 0 times 1 line 1\n", &["all"]),
+        ("middle 2 times 1 line 300\n", &["middle[x=2]"][..]),
+        ("middle 3 times 1 line 300\n", &["middle[x=3]"][..]),
+        ("sum\ntotal 0 times 1 line 1\n", &["all"][..]),
     ] {
         damage(&store, text);
         let report = ask(&project, &REPAIR, 0);

@@ -9,7 +9,7 @@ use crate::language::source::Span;
 use crate::language::tree::Node;
 
 /// Whole numbers beyond this are not told apart by a floating-point number, and coordinates are compared as such.
-const EXACT: i64 = 1 << 53;
+pub(super) const EXACT: i64 = 1 << 53;
 
 /// The numbers that a list, `{range: ...}` or `{linspace: ...}` stands for. `what` is "axis `x`" or "field `y`".
 pub(super) fn sequence(node: &Node, what: &str) -> Result<Vec<Number>, Problem> {

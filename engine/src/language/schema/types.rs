@@ -74,6 +74,8 @@ enum Axis {
     Zip(ZipAxis),
     /// Points written one by one.
     Points(PointsAxis),
+    /// Trials drawn at random.
+    Sample(SampleAxis),
 }
 
 #[derive(JsonSchema)]
@@ -134,6 +136,65 @@ struct PointsAxis {
     points: Vec<BTreeMap<String, f64>>,
     /// Points that are left out.
     exclude: Option<Value>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SampleAxis {
+    /// Trials with fields drawn from distributions; `${axis}` stands for all fields of a trial.
+    sample: Sample,
+    /// Numbers of trials that are left out.
+    exclude: Option<Value>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Sample {
+    /// Number of trials; more of them leave the first ones as they are.
+    count: u64,
+    /// Seed of what is drawn.
+    seed: u64,
+    /// Fields, each drawn from its distribution; maps hold further fields, anything else is the same in all trials.
+    of: BTreeMap<String, Drawn>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Drawn {
+    Uniform(Uniform),
+    LogUniform(LogUniform),
+    Integer(Integer),
+    Choice(Choice),
+    Other(Value),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Uniform {
+    /// Lowest and highest value, all between equally likely.
+    uniform: (f64, f64),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct LogUniform {
+    /// Lowest and highest value, above 0; equally likely in the logarithm.
+    log_uniform: (f64, f64),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Integer {
+    /// Lowest and highest whole number, both possible; a third number is the distance between values.
+    #[schemars(length(min = 2, max = 3))]
+    integer: Vec<i64>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Choice {
+    /// Values, equally likely.
+    choice: Vec<Value>,
 }
 
 /// Numbers: a list, a range or evenly spaced.

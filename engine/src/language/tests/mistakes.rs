@@ -187,6 +187,29 @@ fn axes() {
 }
 
 #[test]
+fn samples() {
+    let mut album = Album::new();
+    let mut sample =
+        |title: &str, new: &str| album.edit(title, "replica: { range: 3 }", &format!("replica: {{ sample: {new} }}"));
+    sample("no seed", "{ count: 3, of: { a: { uniform: [0, 1] } } }");
+    sample("no trials", "{ count: 0, seed: 1, of: { a: { uniform: [0, 1] } } }");
+    sample("misspelt field", "{ cuont: 3, seed: 1, of: { a: { uniform: [0, 1] } } }");
+    sample("nothing is drawn", "{ count: 3, seed: 1, of: { a: 5, b: { c: 6 } } }");
+    sample("no fields", "{ count: 3, seed: 1, of: {} }");
+    sample("misspelt distribution", "{ count: 3, seed: 1, of: { a: { log_unifrom: [1, 2] } } }");
+    sample("one bound", "{ count: 3, seed: 1, of: { a: { uniform: 1 } } }");
+    sample("bounds in the wrong order", "{ count: 3, seed: 1, of: { a: { uniform: [1, 0] } } }");
+    sample("logarithm of zero", "{ count: 3, seed: 1, of: { a: { log_uniform: [0, 1] } } }");
+    sample("integers with a point", "{ count: 3, seed: 1, of: { a: { integer: [0.5, 2] } } }");
+    sample("integers that miss their end", "{ count: 3, seed: 1, of: { a: { integer: [1, 6, 2] } } }");
+    sample("one choice", "{ count: 3, seed: 1, of: { a: { choice: [x] } } }");
+    sample("a choice twice", "{ count: 3, seed: 1, of: { a: { choice: [x, y, x] } } }");
+    sample("two distributions", "{ count: 3, seed: 1, of: { a: { uniform: [0, 1], choice: [2, 3] } } }");
+    sample("a billion trials", "{ count: 1000000000, seed: 1, of: { a: { uniform: [0, 1] } } }");
+    insta::assert_snapshot!(album.0);
+}
+
+#[test]
 fn stages() {
     let mut album = Album::new();
     album.edit("misspelt kind", "uses: train", "uses: trian");

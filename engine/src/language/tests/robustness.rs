@@ -35,7 +35,7 @@ const DEBRIS: [&str; 24] = [
 fn check(text: &str, overrides: &[&str]) {
     let Err(errors) = try_load(text, Some("quick"), overrides) else { return };
     assert!(errors.iter().next().is_some(), "refused without a reason");
-    let lines = text.split('\n').count();
+    let lines = super::super::source::lines(text).count();
     for error in errors.iter() {
         assert!(!error.to_string().is_empty() && !error.message.is_empty());
         for location in error.location.iter().chain(error.notes.iter().filter_map(|note| note.location.as_ref())) {
@@ -43,6 +43,20 @@ fn check(text: &str, overrides: &[&str]) {
             assert!(location.column <= location.line_text.chars().count() + 1, "{error}");
         }
     }
+}
+
+/// Found by a fuzzer: lines that end with a carriage return alone were counted by the parser and by no one else.
+#[test]
+fn lines_may_end_with_carriage_returns() {
+    let place = |ending: &str| {
+        let text = good::STUDY.replace('\n', ending).replace("[diag]", "[diag");
+        check(&text, &[]);
+        let place = try_load(&text, None, &[]).unwrap_err().iter().next().unwrap().location.clone().unwrap();
+        (place.line, place.column, place.line_text)
+    };
+    let expected = place("\n");
+    assert!(expected.0 > 20 && !expected.2.is_empty(), "{expected:?}");
+    assert_eq!((place("\r"), place("\r\n")), (expected.clone(), expected));
 }
 
 proptest! {

@@ -14,7 +14,7 @@ pub(super) fn explain(text: &str, origin: Origin, error: &ScanError, open: Optio
     let indent = if line == 1 { origin.indent } else { 0 };
     let column = u32::try_from(mark.col() + 1).unwrap_or(u32::MAX).saturating_add(indent);
     let span = Span { source: origin.source, line, column, length: 1 };
-    let lines: Vec<&str> = text.split('\n').collect();
+    let lines: Vec<&str> = super::super::source::lines(text).collect();
     if let Some(tab) = tab_near(&lines, origin, line) {
         return Problem::at(tab, "a tab in the indentation")
             .hint("YAML indents with spaces only: replace the tab by spaces");

@@ -168,6 +168,20 @@ impl<T: Real> Factors<T> {
         M::fma(T::of(-2.0), share, one)
     }
 
+    /// Takes a value through the flow; gives h.
+    #[inline(always)]
+    fn advance<M: MultiplyAdd>(self, z: &mut T, rest: &mut T, product: &mut T) -> T {
+        let h = self.tanh::<M>(*z, *rest);
+        *product = *product * self.slope::<M>(h);
+        // Knuth's exact sum of two numbers.
+        let step = self.u * h;
+        let next = *z + step;
+        let back = next - *z;
+        *rest += (*z - (next - back)) + (step - back);
+        *z = next;
+        h
+    }
+
     /// 1e-10 + dz/dx.
     #[inline(always)]
     fn slope<M: MultiplyAdd>(self, h: T) -> T {
@@ -183,7 +197,7 @@ wide_kernel! {
 
 #[inline(always)]
 fn push_body<M: MultiplyAdd, T: Real>(flows: &Flows<T>, block: &mut Block<T>) {
-    run::<M, T>(flows, block, |_, _, _| {});
+    run::<M, T, false>(flows, block, &mut []);
 }
 
 wide_kernel! {
@@ -194,35 +208,32 @@ wide_kernel! {
 #[inline(always)]
 fn push_keeping_body<M: MultiplyAdd, T: Real>(flows: &Flows<T>, block: &mut Block<T>, history: &mut History<T>) {
     history.steps.resize(flows.len(), ([T::of(0.0); BLOCK], [T::of(0.0); BLOCK]));
-    let steps = &mut history.steps[..];
-    run::<M, T>(flows, block, |flow, x, h| steps[flow] = (*x, *h));
+    run::<M, T, true>(flows, block, &mut history.steps);
 }
 
+/// Everything about a value and a flow happens in one pass over the block; what [`pull`] needs goes into `steps`.
 #[inline(always)]
-fn run<M: MultiplyAdd, T: Real>(
+fn run<M: MultiplyAdd, T: Real, const KEEP: bool>(
     flows: &Flows<T>,
     block: &mut Block<T>,
-    mut keep: impl FnMut(usize, &[T; BLOCK], &[T; BLOCK]),
+    steps: &mut [([T; BLOCK], [T; BLOCK])],
 ) {
     let z = &mut block.z;
     let mut rest = [T::of(0.0); BLOCK];
     let mut product = [T::of(1.0); BLOCK];
     let mut exponent = [T::of(0.0); BLOCK];
-    let mut h = [T::of(0.0); BLOCK];
     for flow in 0..flows.len() {
         let factors = Factors::of(flows, flow);
-        for i in 0..BLOCK {
-            h[i] = factors.tanh::<M>(z[i], rest[i]);
-            product[i] = product[i] * factors.slope::<M>(h[i]);
-        }
-        keep(flow, z, &h);
-        for i in 0..BLOCK {
-            // Knuth's exact sum of two numbers.
-            let step = factors.u * h[i];
-            let next = z[i] + step;
-            let back = next - z[i];
-            rest[i] += (z[i] - (next - back)) + (step - back);
-            z[i] = next;
+        if KEEP {
+            let (xs, hs) = &mut steps[flow];
+            for i in 0..BLOCK {
+                xs[i] = z[i];
+                hs[i] = factors.advance::<M>(&mut z[i], &mut rest[i], &mut product[i]);
+            }
+        } else {
+            for i in 0..BLOCK {
+                factors.advance::<M>(&mut z[i], &mut rest[i], &mut product[i]);
+            }
         }
         if flow % BETWEEN == BETWEEN - 1 {
             for i in 0..BLOCK {

@@ -45,16 +45,20 @@ pub(crate) fn flow_tensors<B: Backend>(
     [column(0).tanh(), column(1).tanh(), column(2)]
 }
 
+/// (w, u, b) of one flow, conditions x 1.
+pub(crate) fn column<B: Backend>(flows: &FlowTensors<B>, flow: usize) -> FlowTensors<B> {
+    flows.each_ref().map(|all| all.clone().narrow(0, flow, 1).transpose())
+}
+
 /// ln p of values, each row under the condition of its number.
 ///
 /// # Shapes
 /// `values`: conditions x values; the result as well.
 pub(crate) fn log_densities<B: Backend>(flows: &FlowTensors<B>, values: Tensor<B, 2>) -> Tensor<B, 2> {
-    let [conditions, _] = values.dims();
     let count = flows[0].dims()[0];
     let (mut z, mut log_slope) = (values.clone(), values * 0.0);
     for flow in 0..count {
-        let [w, u, b] = flows.each_ref().map(|all| all.clone().narrow(0, flow, 1).reshape([conditions, 1]));
+        let [w, u, b] = column(flows, flow);
         let h = (z.clone() * w.clone() + b).tanh();
         let steepness = -(h.clone() * h.clone()) + 1.0;
         log_slope = log_slope + (steepness * (u.clone() * w) + (1.0 + 1e-10)).log();

@@ -41,6 +41,15 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
+    /// Puts the factors of more conditions behind these.
+    pub(crate) fn append(&mut self, more: Self) {
+        let Self { weights, output, wide, narrow } = more;
+        self.weights.extend(weights);
+        self.output.extend(output);
+        self.wide.extend(wide);
+        self.narrow.extend(narrow);
+    }
+
     /// New factors for so many conditions.
     pub(crate) fn draw(&mut self, layout: &Layout, conditions: usize, dropout: Option<&mut Dropout>) {
         let Self { weights, output, wide, narrow } = self;

@@ -32,6 +32,26 @@ impl Tede {
         values.iter().map(|x| if x.is_nan() { f64::NAN } else { at(*x) }).collect()
     }
 
+    /// Probability of each interval between neighbouring edges; outside the bins there is none.
+    ///
+    /// # Shapes
+    /// `edges`: n + 1 ascending values in kNPE; the result: n.
+    #[must_use]
+    pub fn masses(&self, condition: Condition<'_>, edges: &[f64], precision: Precision) -> Vec<f64> {
+        let (density, bins) = (self.density(condition, precision), self.bins());
+        // Edges within rounding of a bin's edge are that edge.
+        let place = |x: f64| {
+            let place = ((x - bins.low) / bins.width).clamp(0.0, bins.count as f64);
+            if (place - place.round()).abs() < 1e-9 { place.round() } else { place }
+        };
+        let mass = |(low, high): (f64, f64)| {
+            let (first, end) = (low as usize, (high.ceil() as usize).min(bins.count));
+            let part = |bin: usize| (high.min(bin as f64 + 1.0) - low.max(bin as f64)).max(0.0);
+            (first..end).map(|bin| density[bin] * part(bin)).sum::<f64>() * bins.width
+        };
+        edges.windows(2).map(|pair| mass((place(pair[0]), place(pair[1])))).collect()
+    }
+
     /// Values below which the given shares of all values lie. With shares drawn evenly from 0 to 1 they are a sample.
     ///
     /// # Shapes

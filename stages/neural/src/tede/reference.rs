@@ -4,6 +4,7 @@ use burn::tensor::activation::{gelu, relu, silu, softmax};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::dropout::Masks;
 use super::layout::{Block, Dense, Layout, Mlp, Norm};
 use crate::Activation;
 
@@ -25,6 +26,11 @@ impl<B: Backend> Weights<B> {
     ) -> Self {
         let tensors =
             layout.tensors.iter().map(|tensor| prepare(flat(&values[tensor.place.clone()], device))).collect();
+        Self::of(layout, tensors)
+    }
+
+    /// Takes one flat tensor per entry of the layout.
+    pub(crate) fn of(layout: &Layout, tensors: Vec<Tensor<B, 1>>) -> Self {
         Self { tensors, starts: layout.tensors.iter().map(|tensor| tensor.place.start).collect() }
     }
 
@@ -50,7 +56,7 @@ impl<B: Backend> Weights<B> {
         self.dense(&mlp.last, hidden)
     }
 
-    fn block(&self, layout: &Layout, block: &Block, x: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn block(&self, layout: &Layout, block: &Block, x: Tensor<B, 2>, masks: Option<&Masks>) -> Tensor<B, 2> {
         let (tokens, heads, d) = (layout.tokens(), layout.config.heads, layout.config.d_model);
         let (conditions, channels) = (x.dims()[0] / tokens, d / heads);
         let qkv = self.dense(&block.qkv, x.clone());
@@ -59,22 +65,25 @@ impl<B: Backend> Weights<B> {
             part.reshape([conditions, tokens, heads, channels]).swap_dims(1, 2)
         };
         let scores = part(0).matmul(part(1).transpose()) / (channels as f64).sqrt();
-        let mixed: Tensor<B, 4> = softmax(scores, 3).matmul(part(2));
-        let mixed = mixed.swap_dims(1, 2).reshape([conditions * tokens, d]);
-        let x = self.norm(&block.norm1, x + self.dense(&block.output, mixed));
+        let kept = masked(softmax(scores, 3), masks.map(|masks| &masks.weights));
+        let mixed = kept.matmul(part(2)).swap_dims(1, 2).reshape([conditions * tokens, d]);
+        let output = masked(self.dense(&block.output, mixed), masks.map(|masks| &masks.output));
+        let x = self.norm(&block.norm1, x + output);
         let wide = activate(layout.config.activation, self.dense(&block.widen, x.clone()));
-        self.norm(&block.norm2, x + self.dense(&block.narrow, wide))
+        let wide = masked(wide, masks.map(|masks| &masks.wide));
+        let narrow = masked(self.dense(&block.narrow, wide), masks.map(|masks| &masks.narrow));
+        self.norm(&block.norm2, x + narrow)
     }
 
-    /// Logits.
+    /// Logits, with what dropout leaves of each layer, or all of it without `masks`.
     ///
     /// # Shapes
-    /// `scaled`: conditions x parameters; `sources`: conditions; the result: conditions x bins.
+    /// `scaled`: conditions x parameters; `sources`: conditions; `masks`: layers, or none; the result: conditions x bins.
     pub(crate) fn logits(
         &self,
         layout: &Layout,
-        scaled: &[f32],
-        sources: &[usize],
+        (scaled, sources): (&[f32], &[usize]),
+        masks: &[Masks],
         device: &B::Device,
     ) -> Tensor<B, 2> {
         let (count, d, tokens) = (sources.len(), layout.config.d_model, layout.tokens());
@@ -87,8 +96,20 @@ impl<B: Backend> Weights<B> {
         let indices = Tensor::<B, 1, Int>::from_data(TensorData::new(indices, [count]), device);
         let chosen = table.select(0, indices).reshape([count, 1, d]);
         let stream = Tensor::cat(vec![embedded, chosen], 1).reshape([count * tokens, d]);
-        let stream = layout.blocks.iter().fold(stream, |x, block| self.block(layout, block, x));
+        let blocks = layout.blocks.iter().enumerate();
+        let stream = blocks.fold(stream, |x, (at, block)| self.block(layout, block, x, masks.get(at)));
         self.mlp(layout.config.activation, &layout.head, stream.reshape([count, tokens * d]))
+    }
+}
+
+/// x times the factors of a mask, element by element.
+fn masked<B: Backend, const D: usize>(x: Tensor<B, D>, mask: Option<&Vec<f32>>) -> Tensor<B, D> {
+    match mask {
+        Some(mask) => {
+            let (shape, device) = (x.dims(), x.device());
+            x * flat::<B>(mask, &device).reshape(shape)
+        }
+        None => x,
     }
 }
 

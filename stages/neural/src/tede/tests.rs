@@ -41,7 +41,7 @@ fn check_gradients(config: &TedeConfig) {
 
     let device = Default::default();
     let reference = Weights::<B>::new(&layout, &values, &device, Tensor::require_grad);
-    let logits = reference.logits(&layout, &scaled, &sources, &device);
+    let logits = reference.logits(&layout, (&scaled, &sources), &[], &device);
     let expected_logits: Vec<f32> = logits.to_data().to_vec().unwrap();
     let target = Tensor::<B, 1>::from_floats(targets.as_slice(), &device).reshape([7, 40]);
     let log_p = log_softmax(logits / config.temperature, 1);

@@ -97,6 +97,12 @@ impl<'a> Binned<'a> {
         self.shards.iter().flat_map(|shard| &shard.divergence).map(|value| f64::from(*value)).sum()
     }
 
+    /// Gradient of the last step.
+    pub(crate) fn last_gradient(&self) -> Vec<f32> {
+        let [a, b] = &self.shards;
+        a.gradient.iter().zip(&b.gradient).map(|(a, b)| a + b).collect()
+    }
+
     fn update(&mut self, step: Step) {
         let middle = self.layout.total / 2;
         let [a, b] = &self.shards;

@@ -162,6 +162,7 @@ mod tests {
         };
         let mut surroundings = TrainRun {
             seed: (1, 2),
+            device: crate::Device::CPU,
             threads: 1,
             checkpoints: Some(folder.path()),
             on_step: &mut |_| {},

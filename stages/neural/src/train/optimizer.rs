@@ -24,21 +24,27 @@ impl Moments {
 /// One step: which optimizer, with its factors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
-    kind: OptimizerKind,
-    factors: Factors,
+    /// Which optimizer.
+    pub(crate) kind: OptimizerKind,
+    /// Its factors.
+    pub(crate) factors: Factors,
 }
 
 /// Factors of one step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Factors {
-    decay: f32,
-    beta1: f32,
-    beta2: f32,
+    /// AdamW: 1 - learning rate * weight decay; RMSprop: weight decay.
+    pub(crate) decay: f32,
+    /// Memory of the mean gradient.
+    pub(crate) beta1: f32,
+    /// Memory of the mean squared gradient.
+    pub(crate) beta2: f32,
     /// AdamW: learning rate / (1 - beta1^t); RMSprop: learning rate.
-    rate: f32,
+    pub(crate) rate: f32,
     /// 1 / (1 - beta2^t)
-    second: f32,
-    epsilon: f32,
+    pub(crate) second: f32,
+    /// Added to the root of the mean squared gradient.
+    pub(crate) epsilon: f32,
 }
 
 impl Step {

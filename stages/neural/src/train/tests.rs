@@ -30,7 +30,7 @@ fn points(steps: usize, offset: f64) -> impl Iterator<Item = [f64; 2]> {
     (0..steps * steps).map(move |i| [unit(i / steps), unit(i % steps)])
 }
 
-fn entries(steps: usize, offset: f64) -> Entries {
+pub(crate) fn entries(steps: usize, offset: f64) -> Entries {
     let mut entries = Entries::default();
     for point in points(steps, offset) {
         for source in 0..2 {
@@ -42,7 +42,7 @@ fn entries(steps: usize, offset: f64) -> Entries {
     entries
 }
 
-fn histograms() -> Histograms {
+pub(crate) fn histograms() -> Histograms {
     let mut histograms = Histograms::default();
     for point in points(5, 0.0) {
         (0..2).for_each(|source| histograms.push(&point, source, &counts(&point, source, BINS.width)));
@@ -50,7 +50,7 @@ fn histograms() -> Histograms {
     histograms
 }
 
-fn toy<S>(training: S) -> TrainingData<S> {
+pub(crate) fn toy<S>(training: S) -> TrainingData<S> {
     let range = |name: &str| ParameterRange { name: name.into(), low: 0.0, high: 1.0 };
     TrainingData {
         parameters: vec![range("a"), range("b")],
@@ -61,7 +61,7 @@ fn toy<S>(training: S) -> TrainingData<S> {
     }
 }
 
-fn small_tede() -> (TedeConfig, TrainConfig) {
+pub(crate) fn small_tede() -> (TedeConfig, TrainConfig) {
     let embedding = ParameterEmbedding::Joint { hidden: vec![12] };
     let architecture = TedeConfig {
         embedding,
@@ -76,7 +76,7 @@ fn small_tede() -> (TedeConfig, TrainConfig) {
     (architecture, config)
 }
 
-fn small_nfde() -> (NfdeConfig, TrainConfig) {
+pub(crate) fn small_nfde() -> (NfdeConfig, TrainConfig) {
     let architecture = NfdeConfig { flows: 8, units: 6, activation: Activation::Gelu };
     let optimizer = Optimizer { learning_rate: 3e-3, ..Optimizer::nfde() };
     (architecture, TrainConfig { epochs: 40, batch: 3, optimizer, ..TrainConfig::nfde() })
@@ -107,6 +107,7 @@ fn run<M>(
     let (mut first, asked) = (None, std::cell::Cell::new(0));
     let result = train(&mut TrainRun {
         seed: (1, 2),
+        device: Device::CPU,
         threads: course.threads,
         checkpoints: course.checkpoints,
         on_step: &mut |report| first = first.or(Some((report.epoch, report.step))),
@@ -259,9 +260,10 @@ fn an_empty_spectrum_is_named() {
     assert!(error.contains("second") && error.contains("no entry"), "{error}");
 }
 
-fn quiet() -> TrainRun<'static> {
+pub(crate) fn quiet<'a>() -> TrainRun<'a> {
     TrainRun {
         seed: (1, 2),
+        device: Device::CPU,
         threads: 1,
         checkpoints: None,
         on_step: Box::leak(Box::new(|_: &StepReport| {})),
@@ -269,4 +271,43 @@ fn quiet() -> TrainRun<'static> {
         cancelled: &|| false,
         digests: BTreeMap::new(),
     }
+}
+
+#[test]
+fn a_gradient_is_that_of_the_mean_loss() {
+    let (architecture, config) = small_nfde();
+    let data = toy(entries(5, 0.0));
+    let model = train_nfde(&architecture, &TrainConfig { epochs: 2, ..config }, &data, &mut quiet()).unwrap().model;
+    let found = nfde_gradient(&model, &data).unwrap();
+    let mut loss = 0.0;
+    for index in 0..data.training.len() {
+        let (labels, spectrum) = (data.training.labels(), data.training.spectrum(index));
+        let condition = Condition { point: labels.point(index), source: labels.source(index) };
+        let log_p = model.log_densities(condition, &spectrum.values(), Precision::Double);
+        let counts = spectrum.counts.iter().map(|count| f64::from(*count));
+        let total: f64 = counts.clone().sum();
+        loss -= counts.zip(log_p).map(|(count, log_p)| count * log_p).sum::<f64>() / total;
+    }
+    assert!((found.loss - loss / data.training.len() as f64).abs() < 1e-5, "{} {loss}", found.loss);
+    // The derivative along a direction, from the loss of a model moved that way.
+    let names = model.to_files().unwrap();
+    let moved = |by: f32| {
+        let (layout, weights) = model.parts();
+        let direction = |at: usize| if at % 3 == 0 { by } else { -by };
+        let weights = weights.iter().enumerate().map(|(at, weight)| weight + direction(at)).collect();
+        let model = Nfde::new(model.description().clone(), layout.clone(), weights);
+        nfde_gradient(&model, &data).unwrap().loss
+    };
+    let expected = (moved(1e-3) - moved(-1e-3)) / 2e-3;
+    let gradient = crate::artifact::read_weights(&model.parts().0.tensors, &found.tensors).unwrap();
+    let along: f64 = gradient.iter().enumerate().map(|(at, g)| f64::from(if at % 3 == 0 { *g } else { -*g })).sum();
+    assert!((along - expected).abs() < 1e-2 * (1.0 + expected.abs()), "{along} {expected}");
+    assert_eq!(names.tensors.len(), found.tensors.len());
+
+    let (architecture, config) = small_tede();
+    let data = toy(histograms());
+    let config = TrainConfig { epochs: 1, batch: 50, resample: false, ..config };
+    let trained = train_tede(&architecture, &config, &data, &mut quiet()).unwrap();
+    let after = tede_gradient(&trained.model, &data).unwrap();
+    assert!(after.loss > 0.0 && after.loss < trained.history[0].loss, "{} {:?}", after.loss, trained.history);
 }

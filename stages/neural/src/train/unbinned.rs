@@ -83,6 +83,11 @@ impl<'a> Unbinned<'a> {
         Batch::new(&scaled, indices.iter().map(|&index| labels.source(index)).collect())
     }
 
+    /// Gradient of the last step.
+    pub(crate) fn last_gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
     /// Leaves (w, u, b) of all flows in `self.outputs`.
     fn forward(&mut self, batch: &Batch<f32>) {
         let (layout, row) = (self.layout, 3 * batch.lanes);
