@@ -47,6 +47,7 @@ fn from_store(args: &ModelArgs, pipeline: &Path) -> anyhow::Result<Box<dyn Densi
         profile: args.profile.clone(),
         overrides: args.overrides.clone(),
         store: args.store.clone(),
+        store_from: None,
         json: false,
     };
     let reading = place::store_to_read(&campaign)?;
