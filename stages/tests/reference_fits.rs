@@ -120,8 +120,8 @@ fn unbinned_likelihood_in_double_precision() {
     agree(&values(&Full::new(&shape, 3).with_free_norms(), &*model), &expected("nfde_unbinned"));
 }
 
-/// Single precision. Between the first three points, which are those a fit visits, ln L differs by less than 0.05 from the
-/// reference; the other three lie 10^4 to 10^5 below.
+/// Single precision. Differences of ln L agree to 0.05 between the first three points, which are those a fit visits; the other
+/// three lie 10^4 to 10^5 below, where the bound grows with the difference as in `authors_fit.rs`.
 #[test]
 fn differences_in_single_precision() {
     let (model, sample) = (nfde(), asimov_nfde());
@@ -134,7 +134,8 @@ fn differences_in_single_precision() {
     for (found, of) in [(unbinned, "nfde_unbinned"), (binned, "tede_on_tede_hist")] {
         for (found, expected) in differences(&found).iter().zip(differences(&expected(of))) {
             println!("{of}: {found} {expected}");
-            assert!((found - expected).abs() < 0.05, "{of}: {found} {expected}");
+            let far = if expected.abs() > 5000.0 { 1e-5 * expected.abs() } else { 0.0 };
+            assert!((found - expected).abs() < 0.05 + far, "{of}: {found} {expected}");
         }
     }
 }

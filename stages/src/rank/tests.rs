@@ -66,7 +66,7 @@ fn a_table_with_the_settings_that_differ() {
 fn a_figure_for_each_setting() {
     let figures = figures::figures(&ranking());
     let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
-    assert_eq!(names, ["tede-optimizer-kind", "tede-optimizer-learning_rate"]);
+    assert_eq!(names, ["tede-optimizer-kind", "tede-optimizer-learning-rate"]);
     assert!(figures[0].csv().contains("0.01") && figures[1].standalone_svg().contains("best"));
     assert!(matches!(figures[0].x.scale, crate::figure::Scale::Names(_)));
 }

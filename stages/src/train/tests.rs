@@ -99,6 +99,29 @@ fn trains_models_that_can_be_loaded() {
 }
 
 #[test]
+fn the_bytes_of_this_version_are_known() {
+    let bench = Bench::new();
+    let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
+    let train = grid.map(|(kb, y)| input(&bench, "grid", &sample(kb, y))).to_vec();
+    let validate = vec![input(&bench, "anchors", &sample(10.0, 9200.0))];
+    let inputs = BTreeMap::from([("train".to_owned(), train), ("validate".to_owned(), validate)]);
+    let digest = |bytes: &[u8]| blake3::hash(bytes).to_hex()[..12].to_owned();
+    let digests = |params: &TrainParams| {
+        let files = run(&bench, params, &inputs).unwrap();
+        [digest(&files.tensors), digest(files.curve.as_bytes()), digest(files.distances.as_bytes())]
+    };
+    // Other bytes ask for a new VERSION.
+    assert_eq!(
+        (Train::VERSION, digests(&tede()), digests(&nfde())),
+        (
+            3,
+            ["fda1700d11da", "975901806988", "ca5fabc71e5b"].map(str::to_owned),
+            ["e2a66d24c792", "79d7b3563956", "084c9ab9274a"].map(str::to_owned)
+        )
+    );
+}
+
+#[test]
 fn a_gpu_that_cannot_be_used_is_named() {
     let bench = Bench::new();
     let grid = [(6.0, 9000.0), (6.0, 9500.0), (12.0, 9000.0), (12.0, 9500.0)];
