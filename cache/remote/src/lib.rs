@@ -135,7 +135,8 @@ impl Source for Remote {
         match answer {
             Ok(bytes) => Ok(Part::Bytes(bytes.into())),
             Err(object_store::Error::NotFound { .. }) => Ok(Part::Absent),
-            Err(error) if is_without_ranges(&error) => Ok(Part::WholeOnly),
+            // The server gave the whole file where a part of it was asked for.
+            Err(object_store::Error::NotSupported { .. }) => Ok(Part::WholeOnly),
             Err(error) => Err(io_error(&error)),
         }
     }
@@ -148,11 +149,6 @@ impl Source for Remote {
             Err(error) => Err(io_error(&error)),
         }
     }
-}
-
-/// Whether a server gave a whole file where a part of it was asked for. There is no error kind for this.
-fn is_without_ranges(error: &object_store::Error) -> bool {
-    causes(error).any(|cause| cause.to_string().contains("non-partial response"))
 }
 
 fn causes(error: &object_store::Error) -> impl Iterator<Item = &dyn std::error::Error> {

@@ -79,6 +79,11 @@ impl Changes {
             );
             return None;
         };
+        if path.contains(['\n', '\r']) {
+            let problem = Problem::at(whole, "the path of an override goes over several lines");
+            report.error(problem.hint("for example `--set params.seed=7`"));
+            return None;
+        }
         let indent = u32::try_from(path.chars().count() + 1).unwrap_or(u32::MAX);
         let parsed = yaml::parse(value, Origin { source, indent });
         let failed = !parsed.problems.is_empty();

@@ -121,5 +121,5 @@ fn without_runs_everything_stays_and_a_damaged_manifest_costs_nothing() {
     let retention = kept(runs, 0, &[], false);
     assert_eq!(retention.unreadable, std::slice::from_ref(&damaged));
     assert!(retention.keeps(&record("a", 0)) && !retention.keeps(&record("b", 0)));
-    assert!(Retention::of(runs, Keeping { last: 0, named: std::slice::from_ref(&damaged) }, &|_| true).is_err());
+    assert!(Retention::of(runs, Keeping { last: 0, named: &[damaged] }, &|_| true).is_err());
 }

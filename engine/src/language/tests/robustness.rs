@@ -45,6 +45,15 @@ fn check(text: &str, overrides: &[&str]) {
     }
 }
 
+/// Found by a fuzzer: what stands behind a line break was placed behind the end of the first line.
+#[test]
+fn the_path_of_an_override_stands_on_one_line() {
+    for set in ["params\n.seed = ]", "params.seed\r= 7", "params.seed=\n]"] {
+        check(good::STUDY, &[set]);
+        assert!(try_load(good::STUDY, None, &[set]).is_err() || set.contains("=\n"), "{set:?}");
+    }
+}
+
 /// Found by a fuzzer: lines that end with a carriage return alone were counted by the parser and by no one else.
 #[test]
 fn lines_may_end_with_carriage_returns() {

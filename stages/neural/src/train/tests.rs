@@ -300,7 +300,8 @@ fn a_gradient_is_that_of_the_mean_loss() {
     };
     let expected = (moved(1e-3) - moved(-1e-3)) / 2e-3;
     let gradient = crate::artifact::read_weights(&model.parts().0.tensors, &found.tensors).unwrap();
-    let along: f64 = gradient.iter().enumerate().map(|(at, g)| f64::from(if at.is_multiple_of(3) { *g } else { -*g })).sum();
+    let along: f64 =
+        gradient.iter().enumerate().map(|(at, g)| f64::from(if at.is_multiple_of(3) { *g } else { -*g })).sum();
     assert!((along - expected).abs() < 1e-2 * (1.0 + expected.abs()), "{along} {expected}");
     assert_eq!(names.tensors.len(), found.tensors.len());
 
