@@ -30,22 +30,26 @@ fn plan_explain_ls_get_report_and_the_store() {
     let explained = home.mctune(&changed);
     assert_eq!(explained.code, 0, "{}", explained.err);
     assert!(explained.out.contains("params.events 1000 -> 1001"), "{}", explained.out);
-    let waits = home.mctune(&with("explain", &["--set", "stages.training.with.events=1001", "surrogate"]));
+    let waits = home.mctune(&with("explain", &["--set", "stages.training.with.events=1001", "surrogate[model=tede]"]));
     assert!(waits.out.contains("waits for training[") && waits.out.contains("events 1000 -> 1001"), "{}", waits.out);
 
     // Artifacts leave through ordinary doors.
     let get = home.mctune(&with("get", &["training[kB=18.6,fC=0.4,Y=9600]", "-o", "sample.parquet"]));
     assert_eq!(get.code, 0, "{}", get.err);
     assert_eq!(&std::fs::read(home.path("sample.parquet")).unwrap()[..4], b"PAR1");
-    assert_eq!(home.mctune(&with("get", &["surrogate.model", "-o", "model"])).code, 0);
+    assert_eq!(home.mctune(&with("get", &["surrogate[model=tede].model", "-o", "model"])).code, 0);
     assert!(home.path("model/model.safetensors").exists() && home.path("model/model.json").exists());
-    assert_eq!(home.mctune(&with("get", &["surrogate.model", "-o", "model"])).code, 64, "it exists already");
-    assert_eq!(home.mctune(&with("get", &["surrogate.nothing"])).code, 5);
-    assert_eq!(home.mctune(&with("get", &["closure_fit"])).code, 5, "two tasks fit");
+    assert_eq!(
+        home.mctune(&with("get", &["surrogate[model=tede].model", "-o", "model"])).code,
+        64,
+        "it exists already"
+    );
+    assert_eq!(home.mctune(&with("get", &["surrogate[model=tede].nothing"])).code, 5);
+    assert_eq!(home.mctune(&with("get", &["closure_fit"])).code, 5, "several tasks fit");
 
     let listed = home.mctune(&with("ls", &["closure_fit", "--json"]));
     let rows: Value = serde_json::from_str(&listed.out).unwrap();
-    assert_eq!(rows.as_array().unwrap().len(), 2);
+    assert_eq!(rows.as_array().unwrap().len(), 4, "two models at two points");
     assert_eq!(rows[0]["plan"]["status"], "hit");
 
     let page = home.mctune(&with("report", &["-o", "page.html"]));
