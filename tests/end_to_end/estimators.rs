@@ -54,7 +54,7 @@ fn a_training_that_was_killed_goes_on_and_leaves_the_same_model() {
         wait_until("a checkpoint is written", || checkpoints(&project.path(&store)) > 0);
         child.kill().unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(9), "{model} had ended already");
-        assert_eq!(labels(&project.run(&["-j1", "--store", &store, "--only", &only])), [only.clone()]);
+        assert_eq!(labels(&project.run(&["-j1", "--store", &store, "--only", &only])), std::slice::from_ref(&only));
         let log = project.mctune(&["logs", "p.yaml", "--store", &store, &only]);
         assert!(log.out.contains("goes on from a checkpoint"), "{}{}", log.out, log.err);
         let report = project.run(&["--store", &store]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mctune_engine::stage::{Stage as _, StageError};
+use mctune_engine::stage::StageError;
 use serde_json::json;
 
 use super::{Report, ReportParams, demo};
