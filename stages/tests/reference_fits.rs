@@ -135,8 +135,10 @@ fn differences_in_single_precision() {
     for (found, of) in [(unbinned, "nfde_unbinned"), (binned, "tede_on_tede_hist")] {
         for (found, expected) in differences(&found).iter().zip(differences(&expected(of))) {
             println!("{of}: {found} {expected}");
-            let far = if expected.abs() > 5000.0 { 1e-5 * expected.abs() } else { 0.0 };
-            assert!((found - expected).abs() < 0.05 + far, "{of}: {found} {expected}");
+            // 0.05 is asked everywhere. The unbinned sum of 50 000 terms misses it at one point, 1.1e5 below the others, by
+            // 0.019: engine/DESIGN.md, "What comes next".
+            let bound = if expected.abs() > 1e5 { 0.075 } else { 0.05 };
+            assert!((found - expected).abs() < bound, "{of}: {found} {expected}");
         }
     }
 }
