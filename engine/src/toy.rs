@@ -13,7 +13,7 @@ use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::stage::{self, Arity, ArtifactType, Batch, Batching, Output, Slot, Slots, StageError, TaskContext};
 
-pub(crate) use home::Home;
+pub(crate) use home::{Home, damage_packs};
 
 /// Adds up numbers: its parameter and all its inputs, integer-divided by `divide`.
 pub(crate) struct Sum;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan;
-use crate::toy::Home;
+use crate::toy::{Home, damage_packs};
 
 const PIPELINE: &str = "\
 mctune: 1
@@ -88,12 +88,7 @@ fn what_cannot_be_read_or_fails_now_is_said() {
 
     let home = Home::new();
     home.run(PIPELINE, &[]);
-    for entry in std::fs::read_dir(home.path("store/packs")).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes: Vec<u8> = std::fs::read(&path).unwrap().iter().map(|byte| byte ^ 0x55).collect();
-        std::fs::remove_file(&path).unwrap();
-        std::fs::write(&path, bytes).unwrap();
-    }
+    damage_packs(&home.path("store"));
     let report = audit_of(&home, PIPELINE, 1.0, 0);
     assert!(report.audited.iter().all(|audited| matches!(audited.verdict, Verdict::Unreadable { missing: false, .. })));
 }

@@ -140,13 +140,7 @@ fn without_keep_going_nothing_starts_after_a_failure() {
 fn a_damaged_artifact_is_noticed_reported_and_computed_again() {
     let home = Home::new();
     let first = home.run(PIPELINE, &[]);
-    // Damage every pack: whatever the next run reads is wrong.
-    for entry in std::fs::read_dir(home.folder.path().join("store/packs")).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes: Vec<u8> = std::fs::read(&path).unwrap().iter().map(|byte| byte ^ 0x55).collect();
-        std::fs::remove_file(&path).unwrap();
-        std::fs::write(&path, bytes).unwrap();
-    }
+    toy::damage_packs(&home.folder.path().join("store"));
     let again = home.run(PIPELINE, &["stages.total.with.add=0", "stages.total.with.limit=1000"]);
     assert_eq!(again.outcome, Outcome::Complete);
     assert!(again.ran.contains(&"half[x=0]".to_owned()) && again.ran.contains(&"total".to_owned()), "{:?}", again.ran);

@@ -63,3 +63,15 @@ impl Home {
         History::read(&self.store().runs_dir(), "toy")
     }
 }
+
+/// Changes every byte of every pack of a store: whatever is read next is wrong.
+pub(crate) fn damage_packs(store: &Path) {
+    // Listed before anything is written: a folder that is read while files are replaced in it may name one twice.
+    let packs: Vec<PathBuf> =
+        std::fs::read_dir(store.join("packs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for path in packs {
+        let bytes: Vec<u8> = std::fs::read(&path).unwrap().iter().map(|byte| byte ^ 0x55).collect();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+    }
+}

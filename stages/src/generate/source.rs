@@ -1,5 +1,8 @@
 //! Calibration sources as data: capsule, and for each decay the entries it leaves and how they are made.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +82,11 @@ pub fn shipped_names() -> Vec<&'static str> {
 /// The shipped source called `name`.
 #[must_use]
 pub fn shipped(name: &str) -> Option<SourceDefinition> {
-    let (_, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
-    serde_json::from_str(text).ok()
+    // Read once: every task of a campaign asks.
+    static READ: LazyLock<BTreeMap<&'static str, SourceDefinition>> = LazyLock::new(|| {
+        SHIPPED.iter().filter_map(|(name, text)| Some((*name, serde_json::from_str(text).ok()?))).collect()
+    });
+    READ.get(name).cloned()
 }
 
 /// Something wrong with a source: path within it and what.
