@@ -64,5 +64,5 @@ pub use record::Record;
 pub use served::{Part, ServedStore, Source};
 pub use store::{
     BrokenRecord, CollectedRecord, CopyFault, FaultyCopy, GcOptions, GcReport, JournalFault, Keep, Leftover, OddFile,
-    OnDamage, Store, StoreStats, VerifyProgress, VerifyReport,
+    OnDamage, Publication, Store, StoreStats, VerifyProgress, VerifyReport,
 };

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::StoreError;
 use crate::layout::Layout;
@@ -103,6 +103,29 @@ struct Known {
     files: HashMap<(u32, u32), Arc<File>>,
 }
 
+/// What was seen of the packs; nothing new is learnt while it is held.
+pub(crate) struct Seen<'p> {
+    known: RwLockReadGuard<'p, Known>,
+    /// The pack that was asked for last, and its length: objects of a task mostly lie together.
+    last: Option<((u32, u32), u64)>,
+}
+
+impl Seen<'_> {
+    /// Whether the pack was at least `end` bytes long when it was last looked at.
+    pub(crate) fn reaches(&mut self, place: PackPlace, end: u64) -> bool {
+        let name = (place.writer, place.pack);
+        let length = match self.last {
+            Some((last, length)) if last == name => length,
+            _ => {
+                let Some(&length) = self.known.lengths.get(&name) else { return false };
+                self.last = Some((name, length));
+                length
+            }
+        };
+        length >= end
+    }
+}
+
 impl Packs {
     pub(crate) fn new(layout: Layout, trash: Arc<Trash>) -> Self {
         Self { layout, trash, known: RwLock::default() }
@@ -123,6 +146,11 @@ impl Packs {
         };
         self.grown(name, metadata.len());
         metadata.len() >= end
+    }
+
+    /// What was seen of the packs so far, for many questions in a row.
+    pub(crate) fn seen(&self) -> Seen<'_> {
+        Seen { known: self.known.read().unwrap_or_else(PoisonError::into_inner), last: None }
     }
 
     /// Whether the pack lies in its place at this moment and is at least `end` bytes long.

@@ -26,6 +26,7 @@ use crate::{Digest, StoreError, listing, loose};
 pub use collection::{CollectedRecord, GcOptions, GcReport, Keep, Leftover};
 pub use stats::StoreStats;
 use through::Below;
+pub use together::Publication;
 pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, VerifyProgress, VerifyReport};
 use view::{INDEX_WORTHWHILE, View};
 use writing::Writer;
@@ -200,6 +201,22 @@ impl Store {
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> Option<u64> {
         self.holds(digest).or_else(|| self.below.as_ref()?.contains(digest))
+    }
+
+    /// The first of `objects` that is not there, as [`Self::contains`] sees it; for many questions of this kind.
+    #[must_use]
+    pub fn first_missing<'d>(&self, objects: &'d [Digest]) -> Option<&'d Digest> {
+        // Mostly all lie in packs that were looked at before: one look at what is known answers for all.
+        let first = {
+            let (view, mut seen) = (self.view(), self.packs.seen());
+            objects.iter().position(|object| {
+                !view.catalog.copies(object).any(|copy| match copy.place {
+                    Place::Pack(place) => seen.reaches(place, place.offset.saturating_add(copy.length)),
+                    Place::Loose => false,
+                })
+            })
+        };
+        objects[first?..].iter().find(|object| self.contains(object).is_none())
     }
 
     /// As [`Self::contains`], in this store alone.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mctune_cache::{ReadError, Store};
+use mctune_cache::{Digest, Publication, ReadError, Store};
 
 pub use batch::{Ending, Watcher, run_batch};
 
@@ -86,7 +86,31 @@ pub fn run_task(
             "this is a bug in the stage kind: please report it with the task's parameters",
         ))
     });
-    surroundings.close(job, context, result, &log, started.elapsed())
+    let left = surroundings.close(job, context, result, &log, started.elapsed())?;
+    publish(surroundings.store, &[(job, &left)])?;
+    Ok(left.into_record())
+}
+
+/// What a task has left, when it has done its work.
+struct Left {
+    record: TaskRecord,
+    /// Small artifacts that are not stored yet.
+    unstored: Vec<Vec<u8>>,
+    /// Whether another process has published the record.
+    is_twin: bool,
+    /// The scratch folder, if the task used it.
+    scratch: Option<PathBuf>,
+}
+
+impl Left {
+    /// The record, once it is published.
+    fn into_record(self) -> TaskRecord {
+        if let Some(scratch) = self.scratch {
+            // The record stands; a scratch folder left behind costs only space.
+            drop(std::fs::remove_dir_all(&scratch));
+        }
+        self.record
+    }
 }
 
 impl Surroundings<'_> {
@@ -114,7 +138,7 @@ impl Surroundings<'_> {
             .keeping_small_artifacts()
     }
 
-    /// Publishes what a task has left, or says why it left nothing.
+    /// Collects what a task has left, or says why it left nothing.
     fn close(
         &self,
         job: &Job,
@@ -122,7 +146,7 @@ impl Surroundings<'_> {
         result: Result<(), StageError>,
         log: &LogFile<'_>,
         took: Duration,
-    ) -> Result<TaskRecord, StageError> {
+    ) -> Result<Left, StageError> {
         if let Err(error) = result {
             let cancel = context.cancel();
             let overdue = matches!(error, StageError::Interrupted) && cancel.is_overdue() && !cancel.is_stopping();
@@ -134,22 +158,16 @@ impl Surroundings<'_> {
         if let Some(missing) = outputs.iter().find(|output| !artifacts.contains_key(&output.name)) {
             return Err(StageError::failed(format!("the stage ended without its output `{}`", missing.name)));
         }
-        let record = match self.twin(job, &artifacts, took)? {
+        let twin = self.twin(job, &artifacts, took)?;
+        let is_twin = twin.is_some();
+        let record = match twin {
             Some(twin) => {
                 log.discard();
                 twin
             }
-            None => {
-                let record = new_record(job, artifacts, log.keep(self.store)?, took);
-                publish(self.store, job, &record, &unstored)?;
-                record
-            }
+            None => new_record(job, artifacts, log.keep(self.store)?, took),
         };
-        if let Some(scratch) = scratch {
-            // The record stands; a scratch folder left behind costs only space.
-            drop(std::fs::remove_dir_all(&scratch));
-        }
-        Ok(record)
+        Ok(Left { record, unstored, is_twin, scratch })
     }
 }
 
@@ -179,12 +197,7 @@ fn timed_out(job: &Job) -> StageError {
     StageError::with_hint(format!("it took longer than {limit}"), "raise the `timeout` of its stage")
 }
 
-fn new_record(
-    job: &Job,
-    artifacts: BTreeMap<String, Artifact>,
-    log: Option<mctune_cache::Digest>,
-    took: Duration,
-) -> TaskRecord {
+fn new_record(job: &Job, artifacts: BTreeMap<String, Artifact>, log: Option<Digest>, took: Duration) -> TaskRecord {
     TaskRecord {
         artifacts,
         task: job.label.clone(),
@@ -196,23 +209,39 @@ fn new_record(
     }
 }
 
-/// Stores the key's pre-image and lists, and what of the artifacts is not stored yet, then the record that names every
-/// object of the task.
-fn publish(store: &Store, job: &Job, record: &TaskRecord, unstored: &[Vec<u8>]) -> Result<(), StageError> {
-    let key = &job.resolved.key;
-    let texts = std::iter::once(&key.text).chain(&job.listings);
-    let contents: Vec<&[u8]> = texts.chain(unstored).map(Vec::as_slice).collect();
-    let mut objects = Vec::new();
-    for artifact in record.artifacts.values() {
-        objects.extend(artifact::objects(store, artifact).map_err(|error| match error {
-            ReadError::Store(error) => StageError::Store(error),
-            other => StageError::failed(format!("an artifact just written cannot be read back: {other}")),
-        })?);
+/// Stores, for each task, the key's pre-image and lists, and what of the artifacts is not stored yet; then the records, each
+/// of which names every object of its task. All in one turn.
+fn publish(store: &Store, tasks: &[(&Job, &Left)]) -> Result<(), StageError> {
+    struct Written<'a> {
+        key: &'a Digest,
+        contents: Vec<&'a [u8]>,
+        objects: Vec<Digest>,
+        body: Vec<u8>,
     }
-    objects.extend(record.log);
-    let body = serde_json::to_vec(record)
-        .map_err(|error| StageError::failed(format!("the record cannot be written: {error}")))?;
-    store.publish_with(&key.digest, &contents, &objects, &body)?;
+    let mut written = Vec::with_capacity(tasks.len());
+    for (job, left) in tasks.iter().filter(|(_, left)| !left.is_twin) {
+        let (key, record) = (&job.resolved.key, &left.record);
+        let texts = std::iter::once(&key.text).chain(&job.listings);
+        let contents = texts.chain(&left.unstored).map(Vec::as_slice).collect();
+        let mut objects = Vec::new();
+        for artifact in record.artifacts.values() {
+            objects.extend(artifact::objects(store, artifact).map_err(|error| match error {
+                ReadError::Store(error) => StageError::Store(error),
+                other => StageError::failed(format!("an artifact just written cannot be read back: {other}")),
+            })?);
+        }
+        objects.extend(record.log);
+        let body = serde_json::to_vec(record)
+            .map_err(|error| StageError::failed(format!("the record cannot be written: {error}")))?;
+        written.push(Written { key: &key.digest, contents, objects, body });
+    }
+    let publications: Vec<_> = written
+        .iter()
+        .map(|Written { key, contents, objects, body }| Publication { key, contents, objects, body })
+        .collect();
+    if !publications.is_empty() {
+        store.publish_all(&publications)?;
+    }
     Ok(())
 }
 

@@ -78,19 +78,19 @@ pub fn look_up(store: &Store, key: &Digest) -> Lookup {
 /// The same, of which only `R` is read.
 pub(crate) fn look_up_as<R: DeserializeOwned>(store: &Store, key: &Digest) -> Lookup<R> {
     let Some(record) = store.record(key) else { return Lookup::Unknown };
-    let mut missing = record.objects.iter().filter(|object| store.contains(object).is_none()).copied();
     match serde_json::from_slice(&record.body) {
         Ok(found) if record.bare => {
             // Of what lies in a store below, artifacts are copied when they are read. Whoever has those has the result.
             let log = serde_json::from_slice::<Logged>(&record.body).ok().and_then(|record| record.log);
+            let mut missing = record.objects.iter().filter(|object| store.contains(object).is_none()).copied();
             match missing.find(|object| object != key && Some(*object) != log) {
                 None => Lookup::Hit(found),
                 Some(object) => Lookup::Collected { object, record: found },
             }
         }
-        Ok(found) => match missing.next() {
+        Ok(found) => match store.first_missing(&record.objects) {
             None => Lookup::Hit(found),
-            Some(object) => Lookup::Lost { object },
+            Some(&object) => Lookup::Lost { object },
         },
         Err(error) => {
             tracing::warn!(%key, %error, "a record cannot be read; the task is computed again");

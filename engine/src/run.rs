@@ -3,6 +3,7 @@
 mod batches;
 mod ending;
 mod folder;
+mod pending;
 mod session;
 mod worker;
 

@@ -87,7 +87,7 @@ impl Store {
 
     /// Whether all objects of a record are here or below.
     pub(super) fn is_whole(&self, record: &Record) -> bool {
-        record.objects.iter().all(|object| self.contains(object).is_some())
+        self.first_missing(&record.objects).is_none()
     }
 
     /// The store below, if it may have `digest`, which here led to this `error`.

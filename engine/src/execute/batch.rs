@@ -1,10 +1,10 @@
 //! Several jobs of one stage in one call of their kind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::log::LogFile;
-use super::{Job, Surroundings, run_task};
+use super::{Job, Left, Surroundings, run_task};
 use crate::record::TaskRecord;
 use crate::stage::{Handed, Handout, Progress, StageError, TaskContext};
 
@@ -61,9 +61,19 @@ fn run_together(
     let on_progress: Vec<_> =
         (0..jobs.len()).map(|number| move |progress| watcher.progress(number, progress)).collect();
     let voices = on_log.iter().zip(&on_progress).map(|(on_log, on_progress)| Voice { on_log, on_progress }).collect();
-    let mut counter =
-        Counter { jobs, surroundings, watcher, logs: &logs, voices, next: 0, last: Instant::now(), pending };
+    let mut counter = Counter {
+        jobs,
+        surroundings,
+        watcher,
+        logs: &logs,
+        voices,
+        next: 0,
+        last: Instant::now(),
+        pending,
+        left: Vec::new(),
+    };
     let outcome = catch_unwind(AssertUnwindSafe(|| first.kind.run_batch(&mut counter)));
+    counter.publish();
     match outcome {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a batch failed; what is left of it is run one by one"),
@@ -96,6 +106,30 @@ struct Counter<'c, 'p> {
     last: Instant,
     /// By job, whether it has not ended.
     pending: &'p mut [bool],
+    /// What jobs left that is not published yet.
+    left: Vec<(usize, Left)>,
+}
+
+/// What tasks shorter than this leave is published together: a turn at the store takes about as long as they do.
+const SHORT: Duration = Duration::from_millis(1);
+/// Most tasks, and most bytes, that wait for each other.
+const MOST: (usize, usize) = (64, 1 << 20);
+
+impl Counter<'_, '_> {
+    /// Publishes what jobs have left, and tells of it.
+    fn publish(&mut self) {
+        let left = std::mem::take(&mut self.left);
+        let tasks: Vec<_> = left.iter().map(|(number, left)| (&self.jobs[*number], left)).collect();
+        let together = super::publish(self.surroundings.store, &tasks);
+        for (number, left) in left {
+            // If it went wrong, each has its own chance, and its own error.
+            let result = match &together {
+                Ok(()) => Ok(()),
+                Err(_) => super::publish(self.surroundings.store, &[(&self.jobs[number], &left)]),
+            };
+            self.watcher.ended(number, ending(result.map(|()| left.into_record())));
+        }
+    }
 }
 
 impl<'c> Handout<'c> for Counter<'c, '_> {
@@ -117,7 +151,13 @@ impl<'c> Handout<'c> for Counter<'c, '_> {
         }
         let now = Instant::now();
         let took = now - std::mem::replace(&mut self.last, now);
-        let closed = self.surroundings.close(&self.jobs[number], context, result, &self.logs[number], took);
-        self.watcher.ended(number, ending(closed));
+        match self.surroundings.close(&self.jobs[number], context, result, &self.logs[number], took) {
+            Ok(left) => self.left.push((number, left)),
+            Err(error) => self.watcher.ended(number, Ending::Failed(error)),
+        }
+        let bytes: usize = self.left.iter().flat_map(|(_, left)| &left.unstored).map(Vec::len).sum();
+        if took > SHORT || self.left.len() >= MOST.0 || bytes >= MOST.1 {
+            self.publish();
+        }
     }
 }

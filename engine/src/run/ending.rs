@@ -103,7 +103,7 @@ impl Session<'_> {
 
     /// A task that was about to run will not, for now: who waited for its result looks for itself.
     fn withdraw(&mut self, task: TaskId) {
-        self.pending.remove(&task);
+        self.pending.take(task);
         let twins = self.no_longer_computing(task);
         self.again(&twins);
     }

@@ -10,6 +10,7 @@ use mctune_cache::{Digest, Store};
 use super::batches::{Batches, Devices, Group};
 use super::ending::Retrying;
 use super::folder;
+use super::pending::Pending;
 use super::worker::Batch;
 use super::{RunError, RunOptions, RunReport, Signal};
 use crate::campaign::Campaign;
@@ -19,7 +20,7 @@ use crate::execute::Job;
 use crate::graph::TaskId;
 use crate::manifest::{self, CampaignDigest, Counts, Manifest, Outcome, SeenKeys, WrittenLine};
 use crate::record::Lookup;
-use crate::resolve::{Resolved, Resolver};
+use crate::resolve::Resolver;
 use crate::resources;
 use crate::schedule::{Schedule, State};
 use crate::stage::Cancel;
@@ -40,7 +41,7 @@ pub(super) struct Session<'a> {
     pub(super) seen: SeenKeys,
     pub(super) ran: Vec<bool>,
     /// Resolved tasks that wait for resources: the first of them, the others are resolved again.
-    pub(super) pending: HashMap<TaskId, Resolved>,
+    pub(super) pending: Pending,
     /// Keys being computed, by whom, and who waits for the same key.
     in_flight: HashMap<Digest, InFlight>,
     /// Tasks whose records do not count, and keys computed nevertheless.
@@ -62,9 +63,6 @@ struct InFlight {
     owner: TaskId,
     twins: Vec<TaskId>,
 }
-
-/// Resolved tasks kept until they start: a campaign of a million tasks must not hold all their parameters in memory.
-const MOST_PENDING: usize = 4096;
 
 impl<'a> Session<'a> {
     pub(super) fn begin(
@@ -99,7 +97,7 @@ impl<'a> Session<'a> {
             keys: vec![None; graph.task_count()],
             seen,
             ran: vec![false; graph.task_count()],
-            pending: HashMap::new(),
+            pending: Pending::default(),
             in_flight: HashMap::new(),
             forgotten: options.forget.iter().copied().collect(),
             renewed: HashSet::new(),
@@ -150,9 +148,7 @@ impl<'a> Session<'a> {
         self.in_flight.insert(key, InFlight { owner: task, twins: Vec::new() });
         self.schedule.miss(task);
         self.queue(task);
-        if self.pending.len() < MOST_PENDING {
-            self.pending.insert(task, resolved);
-        }
+        self.pending.keep(task, resolved);
         Ok(())
     }
 
@@ -187,7 +183,7 @@ impl<'a> Session<'a> {
 
     fn job(&mut self, task: TaskId, gpus: &[String]) -> Result<Job, RunError> {
         let graph = &self.campaign.graph;
-        let resolved = match self.pending.remove(&task) {
+        let resolved = match self.pending.take(task) {
             Some(resolved) => resolved,
             None => self.resolver.resolve(task)?,
         };

@@ -121,12 +121,18 @@ impl<'g> Game<'g> {
             }
             heights[self.graph.stage_of(task).index()]
         };
-        for task in self.graph.tasks().filter(|&task| self.schedule.state(task) == State::Queued) {
-            if height(task) > height(started) {
-                let lacking: Vec<Resource> = free.lacking(self.schedule.share(task)).collect();
-                assert!(!lacking.is_empty(), "one of higher priority could have started");
-                assert!(lacking.iter().all(|&resource| share.of(resource) == 0), "takes what another waits for");
-            }
+        let queued: Vec<TaskId> =
+            self.graph.tasks().filter(|&task| self.schedule.state(task) == State::Queued).collect();
+        let lacking = |task: TaskId| free.lacking(self.schedule.share(task)).collect::<Vec<Resource>>();
+        for &task in queued.iter().filter(|&&task| height(task) > height(started)) {
+            let takes_of = |share: Resources, lacking: &[Resource]| lacking.iter().any(|&of| share.of(of) > 0);
+            // One that fits may itself be held back, by another of at least its priority.
+            let is_held = || {
+                let mut others = queued.iter().filter(|&&other| height(other) >= height(task));
+                others.any(|&other| takes_of(self.schedule.share(task), &lacking(other)))
+            };
+            assert!(!lacking(task).is_empty() || is_held(), "one of higher priority could have started");
+            assert!(!takes_of(share, &lacking(task)), "takes what another waits for");
         }
     }
 
