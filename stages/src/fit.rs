@@ -8,6 +8,7 @@ pub mod full;
 pub mod goodness;
 pub mod likelihood;
 pub mod minuit;
+mod nodes;
 pub mod objective;
 mod params;
 pub mod result;
