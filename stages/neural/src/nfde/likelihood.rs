@@ -7,10 +7,10 @@ use crate::kernels::real::Real;
 use crate::normal;
 use crate::{Condition, LogLikelihood, Request};
 
-/// From so many values on, the nets of a request are evaluated in double precision whatever the flow runs in. An error of
-/// (w, u, b) is one error for all values: it does not average out in their sum, where it would be half of all that single
-/// precision costs, and next to so many values the nets cost little.
-const MANY_VALUES: usize = 2048;
+/// From so many entries on, the nets of a request are evaluated in double precision whatever the flow runs in. An error of
+/// (w, u, b) is one error for all entries: it does not average out in their sum, where it would be half of all that single
+/// precision costs.
+const MANY_ENTRIES: f64 = 1000.0;
 
 /// Memory for the derivatives of one condition's flows.
 struct Bench<T> {
@@ -68,15 +68,18 @@ pub(super) fn values<T: Weights>(model: &Nfde, requests: &[Request<'_>]) -> Vec<
 
 /// (w, u, b) of all flows for each request; `batch` holds their conditions.
 fn flows<T: Weights>(model: &Nfde, requests: &[Request<'_>], batch: &Batch<T>) -> Vec<Flows<T>> {
-    let mut all = model.all_flows(batch);
-    let many: Vec<usize> = (0..requests.len()).filter(|at| requests[*at].values.len() >= MANY_VALUES).collect();
-    if T::SINGLE && !many.is_empty() {
-        let conditions: Vec<Condition<'_>> = many.iter().map(|at| requests[*at].condition).collect();
-        let exact = model.all_flows(&model.batch::<f64>(&conditions));
-        let narrow = |values: Vec<f64>| values.into_iter().map(T::of).collect();
-        for (at, Flows { w, u, b }) in many.into_iter().zip(exact) {
-            all[at] = Flows { w: narrow(w), u: narrow(u), b: narrow(b) };
-        }
+    let many: Vec<usize> =
+        (0..requests.len()).filter(|at| requests[*at].weights.iter().sum::<f64>() >= MANY_ENTRIES).collect();
+    if !T::SINGLE || many.is_empty() {
+        return model.all_flows(batch);
+    }
+    let few = many.len() < requests.len();
+    let mut all = if few { model.all_flows(batch) } else { vec![Flows::default(); requests.len()] };
+    let conditions: Vec<Condition<'_>> = many.iter().map(|at| requests[*at].condition).collect();
+    let exact = model.all_flows(&model.batch::<f64>(&conditions));
+    let narrow = |values: Vec<f64>| values.into_iter().map(T::of).collect();
+    for (at, Flows { w, u, b }) in many.into_iter().zip(exact) {
+        all[at] = Flows { w: narrow(w), u: narrow(u), b: narrow(b) };
     }
     all
 }
