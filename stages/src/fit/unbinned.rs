@@ -298,3 +298,30 @@ impl Shape for Unbinned<'_> {
         Ok(Some(sums))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A curvature in the coordinates of skew directions comes back in those of others.
+    #[test]
+    fn an_expected_curvature_is_carried_to_other_directions() {
+        let physical = [[4.0, 1.0], [1.0, 0.01]];
+        let form = |a: &[f64], b: &[f64]| -> f64 {
+            (0..2).map(|i| (0..2).map(|j| a[i] * physical[i][j] * b[j]).sum::<f64>()).sum()
+        };
+        let along = |directions: &[Vec<f64>]| -> Vec<Vec<f64>> {
+            directions.iter().map(|a| directions.iter().map(|b| form(a, b)).collect()).collect()
+        };
+        let (first, second) = ([vec![0.1, 2.0], vec![0.0, 3.0]], [vec![0.2, -1.0], vec![0.05, 7.0]]);
+        let kept = Expected::new(&[5.0, 100.0], &first, &along(&first)).unwrap();
+        for (found, expected) in kept.along(&second).concat().iter().zip(along(&second).concat()) {
+            assert!((found - expected).abs() < 1e-10, "{found} {expected}");
+        }
+        // Along the first parameter a standard deviation is sqrt(2 / 4).
+        let error = 0.5_f64.sqrt();
+        assert!(kept.serves(&[5.0 + 0.99 * FURTHEST * error, 100.0]));
+        assert!(!kept.serves(&[5.0 + 1.01 * FURTHEST * error, 100.0]));
+        assert!(Expected::new(&[5.0, 100.0], &first[..1], &along(&first[..1])).is_none());
+    }
+}
