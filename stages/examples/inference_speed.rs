@@ -1,4 +1,5 @@
-//! How fast likelihoods and fits are with the authors' models and 5 x 10 000 events: `inference_speed [prepare FILE]`.
+//! How fast likelihoods and fits are with the authors' models and 5 x 10 000 events: `inference_speed [PART ...]` or
+//! `inference_speed prepare FILE`. Parts are `evaluations` and fits like `tede-nested`; all unless some are named.
 //!
 //! Prints a line of JSON: seconds, evaluations per second, values. `prepare` writes the data for the peers' program
 //! (`benches/inference/peer.py`), so that both work on the same entries.
@@ -33,9 +34,15 @@ fn main() {
         return;
     }
     let mut result = BTreeMap::new();
-    evaluations(&*tede, &*nfde, &data, &mut result);
+    let wanted = |part: &str| arguments.len() == 1 || arguments[1..].iter().any(|argument| argument == part);
+    if wanted("evaluations") {
+        evaluations(&*tede, &*nfde, &data, &mut result);
+    }
     for (name, model) in [("tede", &*tede), ("nfde", &*nfde)] {
         for method in [Method::Minuit, Method::Importance, Method::Nested, Method::Nuts] {
+            if !wanted(&format!("{name}-{}", method.name())) {
+                continue;
+            }
             let params = FitParams { method, ..FitParams::default() };
             let start = Instant::now();
             let found = fit(model, &data, &params, &mut mctune_inference::stream((1, 2))).unwrap().result;
@@ -91,7 +98,7 @@ fn evaluations(tede: &dyn Density, nfde: &dyn Density, data: &Sample, result: &m
     let distinct = unbinned.distinct();
     let (unbinned, double) = (Full::new(&unbinned, 3), Full::new(&double, 3));
     let mut put = |name: &str, value: f64| result.insert(name.to_owned(), json!(value));
-    put("nfde distinct values", distinct as f64);
+    put("nfde values evaluated", distinct as f64);
     put("tede evaluations/s, batches of 64", per_second(&binned, 64));
     put("tede evaluations/s, one by one", per_second(&binned, 1));
     put("tede gradients/s", gradients_per_second(&binned));

@@ -8,6 +8,7 @@ pub mod full;
 pub mod goodness;
 pub mod likelihood;
 pub mod minuit;
+mod nodes;
 pub mod objective;
 mod params;
 pub mod result;
@@ -42,7 +43,7 @@ pub struct Fit;
 impl Stage for Fit {
     type Params = FitParams;
     const KIND: &'static str = "fit";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const SUMMARY: &'static str = "Fits the detector's parameters to the spectra of a data set";
     const STOCHASTIC: bool = true;
 

@@ -32,16 +32,20 @@ pub struct Nfde {
 
 /// Numbers in which a model can be evaluated.
 trait Weights: Real {
+    /// Whether they are shorter than double precision.
+    const SINGLE: bool;
     fn weights(model: &Nfde) -> &[Self];
 }
 
 impl Weights for f32 {
+    const SINGLE: bool = true;
     fn weights(model: &Nfde) -> &[Self] {
         &model.single
     }
 }
 
 impl Weights for f64 {
+    const SINGLE: bool = false;
     fn weights(model: &Nfde) -> &[Self] {
         &model.double
     }

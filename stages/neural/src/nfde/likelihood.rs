@@ -7,6 +7,11 @@ use crate::kernels::real::Real;
 use crate::normal;
 use crate::{Condition, LogLikelihood, Request};
 
+/// From so many entries on, the nets of a request are evaluated in double precision whatever the flow runs in. An error of
+/// (w, u, b) is one error for all entries: it does not average out in their sum, where it would be half of all that single
+/// precision costs.
+const MANY_ENTRIES: f64 = 1000.0;
+
 /// Memory for the derivatives of one condition's flows.
 struct Bench<T> {
     block: Block<T>,
@@ -18,7 +23,7 @@ struct Bench<T> {
 pub(super) fn evaluate<T: Weights>(model: &Nfde, requests: &[Request<'_>]) -> Vec<LogLikelihood> {
     let conditions: Vec<Condition<'_>> = requests.iter().map(|request| request.condition).collect();
     let batch: Batch<T> = model.batch(&conditions);
-    let all = model.all_flows(&batch);
+    let all = flows(model, requests, &batch);
     let mut bench = Bench { block: Block::default(), history: History::default(), sums: LaneSums::default() };
     let mut values = Vec::with_capacity(requests.len());
     // By flow: derivatives of (w, u, b) in rows of lanes.
@@ -43,7 +48,7 @@ pub(super) fn evaluate<T: Weights>(model: &Nfde, requests: &[Request<'_>]) -> Ve
 /// The values alone: a third of the work.
 pub(super) fn values<T: Weights>(model: &Nfde, requests: &[Request<'_>]) -> Vec<f64> {
     let conditions: Vec<Condition<'_>> = requests.iter().map(|request| request.condition).collect();
-    let all = model.all_flows(&model.batch::<T>(&conditions));
+    let all = flows(model, requests, &model.batch::<T>(&conditions));
     let value = |(request, flows): (&Request<'_>, &Flows<T>)| {
         let mut total = 0.0;
         flows.push(request.values, |at, z, log_slope| {
@@ -59,6 +64,24 @@ pub(super) fn values<T: Weights>(model: &Nfde, requests: &[Request<'_>]) -> Vec<
         total
     };
     requests.iter().zip(&all).map(value).collect()
+}
+
+/// (w, u, b) of all flows for each request; `batch` holds their conditions.
+fn flows<T: Weights>(model: &Nfde, requests: &[Request<'_>], batch: &Batch<T>) -> Vec<Flows<T>> {
+    let many: Vec<usize> =
+        (0..requests.len()).filter(|at| requests[*at].weights.iter().sum::<f64>() >= MANY_ENTRIES).collect();
+    if !T::SINGLE || many.is_empty() {
+        return model.all_flows(batch);
+    }
+    let few = many.len() < requests.len();
+    let mut all = if few { model.all_flows(batch) } else { vec![Flows::default(); requests.len()] };
+    let conditions: Vec<Condition<'_>> = many.iter().map(|at| requests[*at].condition).collect();
+    let exact = model.all_flows(&model.batch::<f64>(&conditions));
+    let narrow = |values: Vec<f64>| values.into_iter().map(T::of).collect();
+    for (at, Flows { w, u, b }) in many.into_iter().zip(exact) {
+        all[at] = Flows { w: narrow(w), u: narrow(u), b: narrow(b) };
+    }
+    all
 }
 
 /// Derivatives with respect to the scaled parameters, parameters x lanes.
