@@ -234,7 +234,7 @@ fn gradients_of_the_weights_equal_those_of_burn() {
         for (flow, gradient) in gradient.chunks_exact_mut(model.layout.net.size).enumerate() {
             let weights = model.layout.flow(&model.single, flow);
             net::forward(&model.layout.net, weights, &batch, &mut workspace);
-            workspace.output.copy_from_slice(&derivatives[flow * 3 * batch.lanes..][..3 * batch.lanes]);
+            workspace.pass.output.copy_from_slice(&derivatives[flow * 3 * batch.lanes..][..3 * batch.lanes]);
             net::backward(&model.layout.net, weights, &batch, &mut workspace, gradient);
         }
         for tensor in &model.layout.tensors {
