@@ -158,14 +158,14 @@ fn backward_body<M: MultiplyAdd, T: Real>(
     above.extend(output.iter().zip(steepness.iter()).map(|(derivative, slope)| *derivative * *slope));
     for (layer, x) in [(&net.joined[2], &*c2), (&net.joined[1], &*c1)] {
         weight_gradient.layer::<M>(layer, &x.values, above);
-        dense_back::<M, T>(layer, weights, above, below, lanes);
+        dense_back::<M, T>(layer, weights, above, below, (batch, weight_gradient.column));
         for (derivative, slope) in below.iter_mut().zip(&x.slopes) {
             *derivative = *derivative * *slope;
         }
         std::mem::swap(above, below);
     }
     weight_gradient.layer::<M>(&net.joined[0], joined, above);
-    dense_back::<M, T>(&net.joined[0], weights, above, below, lanes);
+    dense_back::<M, T>(&net.joined[0], weights, above, below, (batch, weight_gradient.column));
     std::mem::swap(above, below);
     if !weight_gradient.gradient.is_empty() {
         let table = &mut weight_gradient.gradient[net.sources.clone()];
@@ -179,7 +179,7 @@ fn backward_body<M: MultiplyAdd, T: Real>(
     above.truncate(units * lanes);
     for (layer, x) in [(&net.parameters[2], &*p2), (&net.parameters[1], &*p1)] {
         weight_gradient.layer::<M>(layer, &x.values, above);
-        dense_back::<M, T>(layer, weights, above, below, lanes);
+        dense_back::<M, T>(layer, weights, above, below, (batch, weight_gradient.column));
         for (derivative, slope) in below.iter_mut().zip(&x.slopes) {
             *derivative = *derivative * *slope;
         }
@@ -187,7 +187,7 @@ fn backward_body<M: MultiplyAdd, T: Real>(
     }
     weight_gradient.layer::<M>(&net.parameters[0], &batch.scaled, above);
     if !inputs.is_empty() {
-        dense_back::<M, T>(&net.parameters[0], weights, above, below, lanes);
+        dense_back::<M, T>(&net.parameters[0], weights, above, below, (batch, weight_gradient.column));
         inputs.iter_mut().zip(below).for_each(|(sum, value)| *sum += *value);
     }
 }
@@ -227,11 +227,32 @@ fn dense<M: MultiplyAdd, T: Real>(layer: &Linear, weights: &[T], x: &[T], y: &mu
 
 /// dx = W' dy.
 #[inline(always)]
-fn dense_back<M: MultiplyAdd, T: Real>(layer: &Linear, weights: &[T], dy: &[T], dx: &mut Vec<T>, lanes: usize) {
+fn dense_back<M: MultiplyAdd, T: Real>(
+    layer: &Linear,
+    weights: &[T],
+    dy: &[T],
+    dx: &mut Vec<T>,
+    (batch, column): (&Batch<T>, &mut Vec<T>),
+) {
+    let lanes = batch.lanes;
     dx.clear();
     dx.resize(layer.inputs * lanes, T::of(0.0));
     let matrix = Matrix { data: &weights[layer.weight.clone()], inputs: layer.inputs };
-    product::<M, T, true>(matrix, dy, dx, lanes);
+    if batch.sources.len() > 1 {
+        product::<M, T, true>(matrix, dy, dx, lanes);
+        return;
+    }
+    // One lane counts, and the others are zero: row after row of W in the same order of sums.
+    column.clear();
+    column.resize(layer.inputs, T::of(0.0));
+    for (row, dy) in matrix.data.chunks_exact(layer.inputs).zip(dy.iter().step_by(lanes)) {
+        for (sum, weight) in column.iter_mut().zip(row) {
+            *sum = M::fma(*weight, *dy, *sum);
+        }
+    }
+    for (dx, sum) in dx.iter_mut().step_by(lanes).zip(column.iter()) {
+        *dx += *sum;
+    }
 }
 
 /// y += A x, or A' x, with x and y in rows of lanes.
