@@ -92,7 +92,7 @@ fn point_gradient<T: Weights>(model: &Nfde, batch: &Batch<T>, derivatives: &[T])
     for (flow, derivatives) in derivatives.chunks_exact(3 * batch.lanes).enumerate() {
         let weights = layout.flow(T::weights(model), flow);
         net::forward(&layout.net, weights, batch, &mut workspace);
-        workspace.output.copy_from_slice(derivatives);
+        workspace.pass.output.copy_from_slice(derivatives);
         net::backward(&layout.net, weights, batch, &mut workspace, &mut []);
     }
     workspace.inputs

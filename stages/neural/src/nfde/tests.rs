@@ -234,7 +234,7 @@ fn gradients_of_the_weights_equal_those_of_burn() {
         for (flow, gradient) in gradient.chunks_exact_mut(model.layout.net.size).enumerate() {
             let weights = model.layout.flow(&model.single, flow);
             net::forward(&model.layout.net, weights, &batch, &mut workspace);
-            workspace.output.copy_from_slice(&derivatives[flow * 3 * batch.lanes..][..3 * batch.lanes]);
+            workspace.pass.output.copy_from_slice(&derivatives[flow * 3 * batch.lanes..][..3 * batch.lanes]);
             net::backward(&model.layout.net, weights, &batch, &mut workspace, gradient);
         }
         for tensor in &model.layout.tensors {
@@ -245,6 +245,38 @@ fn gradients_of_the_weights_equal_those_of_burn() {
                 assert!(fine, "{activation:?} {}: {value} instead of {expected}", tensor.name);
             }
         }
+    }
+}
+
+#[test]
+fn a_weight_gradient_is_the_same_alone_and_among_others_that_give_nothing() {
+    let model = random(NfdeConfig { flows: 2, units: 13, activation: Activation::Gelu });
+    let net = &model.layout.net;
+    let points: Vec<[f64; 3]> = (0..41).map(|i| [6.0 + 0.4 * f64::from(i), 0.4, 9900.0]).collect();
+    let conditions: Vec<Condition<'_>> =
+        points.iter().enumerate().map(|(at, point)| Condition { point, source: at % 3 }).collect();
+    let gradient = |conditions: &[Condition<'_>], at: usize| {
+        let batch: Batch<f32> = model.batch(conditions);
+        let mut workspace = Workspace::default();
+        workspace.inputs.resize(3 * batch.lanes, 0.0);
+        let mut gradient = vec![f32::NAN; net.size];
+        let weights = model.layout.flow(&model.single, 1);
+        net::forward(net, weights, &batch, &mut workspace);
+        workspace.pass.output.fill(0.0);
+        for (which, derivative) in [0.3, -1.7, 0.9].into_iter().enumerate() {
+            workspace.pass.output[which * batch.lanes + at] = derivative;
+        }
+        net::backward(net, weights, &batch, &mut workspace, &mut gradient);
+        let inputs: Vec<f32> = workspace.inputs.iter().skip(at).step_by(batch.lanes).copied().collect();
+        (gradient, inputs)
+    };
+    for at in [0, 5, 17, 39, 40] {
+        let (alone, inputs) = gradient(&conditions[at..=at], 0);
+        assert!(alone.iter().any(|value| *value != 0.0) && alone.iter().all(|value| value.is_finite()));
+        // 8 + 16 + 16 lanes and padding, and 2.
+        assert_eq!(gradient(&conditions, at), (alone.clone(), inputs.clone()), "{at}");
+        let pair = [conditions[at], conditions[7]];
+        assert_eq!(gradient(&pair, 0), (alone, inputs), "{at}");
     }
 }
 

@@ -19,7 +19,7 @@ use super::state::{Purpose, State, stream};
 use crate::kernels::real::Real;
 use crate::nfde::flow::{BLOCK, Block, Flows, History, LaneSums, Seeds, log_density, pull, push_keeping};
 use crate::nfde::layout::Layout;
-use crate::nfde::net::{self, Batch, Workspace};
+use crate::nfde::net::{self, Batch, Pass, Workspace};
 use crate::normal;
 use crate::tede::network::Join;
 
@@ -39,6 +39,8 @@ pub(crate) struct Unbinned<'a> {
     moments: Moments,
     /// (w, u, b) of every flow in rows of lanes, then their derivatives.
     outputs: Vec<f32>,
+    /// What the nets leave on the way there, flow by flow.
+    passes: Vec<Pass<f32>>,
 }
 
 /// One spectrum of a batch: its flows, and what came of it.
@@ -74,6 +76,7 @@ impl<'a> Unbinned<'a> {
             gradient: vec![0.0; layout.total],
             moments: state.moments.clone(),
             outputs: Vec::new(),
+            passes: (0..layout.config.flows).map(|_| Pass::default()).collect(),
         }
     }
 
@@ -92,10 +95,14 @@ impl<'a> Unbinned<'a> {
     fn forward(&mut self, batch: &Batch<f32>) {
         let (layout, row) = (self.layout, 3 * batch.lanes);
         self.outputs.resize(layout.config.flows * row, 0.0);
-        let jobs = self.outputs.chunks_exact_mut(row).zip(self.weights.chunks_exact(layout.net.size)).collect();
-        each(self.pool, jobs, Workspace::default, |workspace, (out, weights): (&mut [f32], &[f32])| {
+        let outputs = self.outputs.chunks_exact_mut(row).zip(&mut self.passes);
+        let jobs = outputs.zip(self.weights.chunks_exact(layout.net.size)).collect();
+        type Job<'j> = ((&'j mut [f32], &'j mut Pass<f32>), &'j [f32]);
+        each(self.pool, jobs, Workspace::default, |workspace, ((out, pass), weights): Job<'_>| {
+            std::mem::swap(&mut workspace.pass, pass);
             net::forward(&layout.net, weights, batch, workspace);
-            out.copy_from_slice(&workspace.output);
+            out.copy_from_slice(&workspace.pass.output);
+            std::mem::swap(&mut workspace.pass, pass);
         });
     }
 
@@ -131,16 +138,19 @@ impl<'a> Unbinned<'a> {
         let jobs = self
             .outputs
             .chunks_exact(3 * batch.lanes)
+            .zip(&mut self.passes)
             .zip(self.weights.chunks_exact_mut(size))
             .zip(self.gradient.chunks_exact_mut(size))
             .zip(moments)
             .collect();
-        type Job<'j> = (((&'j [f32], &'j mut [f32]), &'j mut [f32]), (&'j mut [f32], &'j mut [f32]));
+        type Flow<'j> = (((&'j [f32], &'j mut Pass<f32>), &'j mut [f32]), &'j mut [f32]);
+        type Job<'j> = (Flow<'j>, (&'j mut [f32], &'j mut [f32]));
         each(self.pool, jobs, Workspace::default, |workspace, job: Job<'_>| {
-            let (((derivatives, weights), gradient), (first, second)) = job;
-            net::forward(&layout.net, weights, batch, workspace);
-            workspace.output.copy_from_slice(derivatives);
+            let ((((derivatives, pass), weights), gradient), (first, second)) = job;
+            std::mem::swap(&mut workspace.pass, pass);
+            workspace.pass.output.copy_from_slice(derivatives);
             net::backward(&layout.net, weights, batch, workspace, gradient);
+            std::mem::swap(&mut workspace.pass, pass);
             step.apply(Slices { weights, first, second, gradients: (gradient, None) });
         });
     }
