@@ -315,12 +315,11 @@ fn tile<M: MultiplyAdd, T: Real, const TRANSPOSED: bool, const R: usize, const W
         }
     } else {
         let mut rows = [a.data; R];
-        for r in 0..R {
-            rows[r] = &a.data[(row + r) * inputs..][..inputs];
+        for (r, weights) in rows.iter_mut().enumerate() {
+            *weights = &a.data[(row + r) * inputs..][..inputs];
         }
-        let mut values = x[lane..].chunks(lanes);
-        for k in 0..inputs {
-            let Some(values) = values.next().and_then(|values| values.first_chunk::<W>()) else { return };
+        for (k, values) in x[lane..].chunks(lanes).take(inputs).enumerate() {
+            let Some(values) = values.first_chunk::<W>() else { return };
             for r in 0..R {
                 let weight = rows[r][k];
                 for j in 0..W {
