@@ -2,6 +2,7 @@
 //! likelihoods from trained weights.
 
 pub(crate) mod config;
+mod dense;
 pub(crate) mod flow;
 mod inverse;
 pub(crate) mod layout;
