@@ -57,7 +57,8 @@ fuzz: tools
 # The generator against the published densities: 12 points x 5 sources x 1 M events, a minute or two. Prints the tables of
 # docs/generator.md, draws its figures, fails when a comparison lies outside its bound.
 validate-generator: tools
-	$(CARGO) run --locked -p mctune-stages --example validate_generator -- 1 docs
+	$(CARGO) build --locked --workspace --example validate_generator
+	target/debug/examples/validate_generator 1 docs
 
 # Our estimators and PyTorch's side by side, about ten minutes; PyTorch's wheel from PyPI takes some 5 GB of disk.
 bench-estimators: tools

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use mctune_cache::{Digest, ReadError, Store, StoreError};
+use mctune_cache::{Digest, Publication, ReadError, Store, StoreError};
 
 use crate::help::{large, loose_file, overwrite, reopen, snapshot, store};
 
@@ -69,6 +69,49 @@ fn several_objects_are_stored_in_one_turn_as_one_by_one() {
     }
     assert_eq!(store.record(&key).unwrap().objects, [three, digests[0], digests[3]]);
     assert_eq!(store.stats().unwrap().dead_bytes, 1);
+}
+
+#[test]
+fn records_of_several_tasks_are_published_in_one_turn() {
+    let (_folder, store) = store();
+    let keys: Vec<Digest> = (0..3_u8).map(|number| Digest::of(&[number])).collect();
+    let shared: &[u8] = b"what all of them left";
+    let own: Vec<Vec<u8>> = (0..3_u8).map(|number| vec![number; 10]).collect();
+    let contents: Vec<[&[u8]; 2]> = own.iter().map(|own| [shared, own.as_slice()]).collect();
+    let publication = |number: usize| Publication {
+        key: &keys[number],
+        contents: &contents[number],
+        objects: &[],
+        body: b"{}",
+    };
+    let missing = [Digest::of(b"nowhere")];
+    let spoilt = [publication(0), Publication { objects: &missing, ..publication(1) }];
+    assert!(matches!(store.publish_all(&spoilt), Err(StoreError::RecordWithoutObject { key, .. }) if key == keys[1]));
+    assert!(store.record(&keys[0]).is_none(), "the objects of all are looked for before anything is published");
+    store.publish_all(&[publication(0), publication(1), publication(2)]).unwrap();
+    store.publish_all(&[]).unwrap();
+    let store = reopen(store);
+    for (key, contents) in keys.iter().zip(&contents) {
+        let record = store.record(key).unwrap();
+        assert_eq!(record.objects, contents.map(Digest::of));
+        assert_eq!(store.first_missing(&record.objects), None);
+    }
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.records, stats.objects, stats.dead_bytes), (3, 4, 0), "shared bytes are stored once");
+}
+
+#[test]
+fn the_first_missing_object_is_found_wherever_the_others_lie() {
+    let (_folder, store) = store();
+    let (small, big) = (store.put(b"small").unwrap(), store.put(&large(5)).unwrap());
+    let (one, other) = (Digest::of(b"one that is missing"), Digest::of(b"another"));
+    assert_eq!(store.first_missing(&[]), None);
+    assert_eq!(store.first_missing(&[big, small, big]), None);
+    assert_eq!(store.first_missing(&[big, one, small, other]), Some(&one));
+    let store = reopen(store);
+    assert_eq!(store.first_missing(&[small, other, big, one]), Some(&other), "also before anything was looked at");
+    store.condemn(&small).unwrap();
+    assert_eq!(store.first_missing(&[big, small]), Some(&small));
 }
 
 #[test]
