@@ -149,12 +149,28 @@ pub fn audit(
             });
         }
     });
-    let audited = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut audited = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    whoever_came_first(audited.values_mut());
     Ok(AuditReport {
         finished: finished.len(),
         interrupted: audited.len() < work.len(),
         audited: audited.into_values().collect(),
     })
+}
+
+/// What one task found damaged, the store marks, and another finds missing: damaged it is for both, whoever came first.
+fn whoever_came_first<'t>(audited: impl Iterator<Item = &'t mut Audited>) {
+    let mut unreadable: Vec<_> = audited
+        .filter_map(|audited| match &mut audited.verdict {
+            Verdict::Unreadable { object, missing } => Some((*object, missing)),
+            _ => None,
+        })
+        .collect();
+    let damaged: HashSet<Digest> =
+        unreadable.iter().filter(|(_, missing)| !**missing).map(|(object, _)| *object).collect();
+    for (object, missing) in &mut unreadable {
+        **missing &= !damaged.contains(object);
+    }
 }
 
 /// Finished tasks, each key once.

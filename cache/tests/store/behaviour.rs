@@ -78,12 +78,8 @@ fn records_of_several_tasks_are_published_in_one_turn() {
     let shared: &[u8] = b"what all of them left";
     let own: Vec<Vec<u8>> = (0..3_u8).map(|number| vec![number; 10]).collect();
     let contents: Vec<[&[u8]; 2]> = own.iter().map(|own| [shared, own.as_slice()]).collect();
-    let publication = |number: usize| Publication {
-        key: &keys[number],
-        contents: &contents[number],
-        objects: &[],
-        body: b"{}",
-    };
+    let publication =
+        |number: usize| Publication { key: &keys[number], contents: &contents[number], objects: &[], body: b"{}" };
     let missing = [Digest::of(b"nowhere")];
     let spoilt = [publication(0), Publication { objects: &missing, ..publication(1) }];
     assert!(matches!(store.publish_all(&spoilt), Err(StoreError::RecordWithoutObject { key, .. }) if key == keys[1]));

@@ -92,3 +92,20 @@ fn what_cannot_be_read_or_fails_now_is_said() {
     let report = audit_of(&home, PIPELINE, 1.0, 0);
     assert!(report.audited.iter().all(|audited| matches!(audited.verdict, Verdict::Unreadable { missing: false, .. })));
 }
+
+#[test]
+fn what_is_damaged_is_so_for_everyone_who_needs_it() {
+    let (broken, gone) = (Digest::of(b"broken"), Digest::of(b"gone"));
+    let unreadable = |object, missing| Audited {
+        task: "task".into(),
+        kind: "sum".into(),
+        key: Digest::of(b"key"),
+        seconds: 0.0,
+        verdict: Verdict::Unreadable { object, missing },
+    };
+    let mut audited = [unreadable(broken, true), unreadable(gone, true), unreadable(broken, false)];
+    whoever_came_first(audited.iter_mut());
+    let verdicts = audited.map(|audited| audited.verdict);
+    let expected = [(broken, false), (gone, true), (broken, false)];
+    assert_eq!(verdicts, expected.map(|(object, missing)| Verdict::Unreadable { object, missing }));
+}

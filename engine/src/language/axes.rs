@@ -138,6 +138,11 @@ impl AxisInfo {
     }
 
     fn check_distinct(&self, axis: &str) -> Result<(), Problem> {
+        // Ranges, mostly: a hundred thousand growing numbers are seen to differ without a table.
+        let number = |element: &AxisElement| element.coordinate.as_f64();
+        if self.axis.elements.is_sorted_by(|one, next| number(one).is_some() && number(one) < number(next)) {
+            return Ok(());
+        }
         let mut seen = HashMap::with_capacity(self.axis.elements.len());
         for (index, element) in self.axis.elements.iter().enumerate() {
             if let Some(first) = seen.insert(Identity::of(&element.coordinate), index) {
