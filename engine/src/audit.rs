@@ -107,7 +107,7 @@ pub enum AuditError {
 
 /// Runs a sample of a plan's finished tasks again and compares what they leave with what the store keeps.
 ///
-/// `runtime` carries the processes of commands; `on_task` is told of each task as soon as it has ended.
+/// `on_task` is told of each task as soon as it has ended.
 ///
 /// # Errors
 /// [`AuditError`].
@@ -116,7 +116,7 @@ pub fn audit(
     store: &Store,
     plan: &mut Plan<'_>,
     options: &AuditOptions,
-    (runtime, cancel): (&tokio::runtime::Handle, &Cancel),
+    cancel: &Cancel,
     on_task: &(dyn Fn(&Audited) + Sync),
 ) -> Result<AuditReport, AuditError> {
     let finished = finished(campaign, plan);
@@ -127,13 +127,8 @@ pub fn audit(
         work.push(Work { task, key, record, job: job(campaign, plan, &place, task, options.jobs)? });
     }
     let hall = Hall { work: &work, next: AtomicUsize::new(0), free: Mutex::new(options.jobs), freed: Condvar::new() };
-    let surroundings = Surroundings {
-        store: place.store(),
-        base: &campaign.pipeline.base,
-        runtime: runtime.clone(),
-        cancel: cancel.clone(),
-        shared: false,
-    };
+    let surroundings =
+        Surroundings { store: place.store(), base: &campaign.pipeline.base, cancel: cancel.clone(), shared: false };
     let done = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.min(u32::try_from(work.len()).unwrap_or(u32::MAX)) {

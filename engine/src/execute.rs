@@ -56,8 +56,6 @@ pub struct Surroundings<'a> {
     pub store: &'a Store,
     /// Folder of the pipeline file.
     pub base: &'a Path,
-    /// Runtime for child processes.
-    pub runtime: tokio::runtime::Handle,
     /// Set when the run is to stop.
     pub cancel: Cancel,
     /// Whether other processes may be running the same tasks: what one of them has published meanwhile is kept, and
@@ -127,7 +125,6 @@ impl Surroundings<'_> {
             work: self.store.work_dir(),
             base: self.base,
             threads: job.threads,
-            runtime: self.runtime.clone(),
             cancel: self.cancel.until(job.timeout.and_then(|timeout| Instant::now().checked_add(timeout))),
             on_progress,
             on_log,

@@ -140,8 +140,7 @@ pub async fn run(
                 cancel: options.cancel.clone(),
                 inbox: Arc::clone(&inbox),
             };
-            let runtime = tokio::runtime::Handle::current();
-            tokio::task::spawn_blocking(move || worker::execute(&batch, &around, runtime));
+            tokio::task::spawn_blocking(move || worker::execute(&batch, &around));
         }
         if session.is_over() {
             break;

@@ -18,8 +18,7 @@ pub(crate) fn audit(args: &AuditArgs) -> anyhow::Result<Code> {
     let mut plan = plan::plan(&campaign, &reading.store)?;
     let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let options = AuditOptions { fraction: args.fraction, seed: args.seed, jobs: args.jobs.unwrap_or_else(cores) };
-    // Its threads carry the processes of commands.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let cancel = Cancel::default();
     let stop = cancel.clone();
     runtime.spawn(async move {
@@ -28,16 +27,15 @@ pub(crate) fn audit(args: &AuditArgs) -> anyhow::Result<Code> {
         }
     });
     let started = Instant::now();
-    let report =
-        audit::audit(&campaign, &reading.store, &mut plan, &options, (runtime.handle(), &cancel), &|audited| {
-            if !args.campaign.json {
-                note(&describe(audited));
-            }
-        })
-        .map_err(|error| match error {
-            AuditError::Resolve(error) => anyhow::Error::from(error),
-            AuditError::Store(error) => error.into(),
-        })?;
+    let report = audit::audit(&campaign, &reading.store, &mut plan, &options, &cancel, &|audited| {
+        if !args.campaign.json {
+            note(&describe(audited));
+        }
+    })
+    .map_err(|error| match error {
+        AuditError::Resolve(error) => anyhow::Error::from(error),
+        AuditError::Store(error) => error.into(),
+    })?;
     if report.finished == 0 {
         return Err(NotFound("no task is finished yet: there is nothing to audit".to_owned()).into());
     }

@@ -39,18 +39,12 @@ pub(crate) fn exec(args: &ExecArgs) -> anyhow::Result<Code> {
         return Ok(Code::Done);
     }
     let cancel = Cancel::default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.spawn(stop_when_told(cancel.clone()));
     runtime.spawn(sync_now_and_then(Arc::clone(&store)));
     let budget = BudgetArgs { jobs: None, memory: None, gpus: None };
     let machine = Machine { gpus: machine::budget(&budget)?.gpus, job: job_of(|name| std::env::var(name).ok()) };
-    let surroundings = Surroundings {
-        store: &store,
-        base: &campaign.pipeline.base,
-        runtime: runtime.handle().clone(),
-        cancel,
-        shared: true,
-    };
+    let surroundings = Surroundings { store: &store, base: &campaign.pipeline.base, cancel, shared: true };
     let label = format!("element {} of list {}, stage {}", args.element, list.id(), element.stage());
     let tell = |line: &str| say(&format!("{label}: {line}\n"));
     let outcome = element.run(&machine, &surroundings, &tell)?;

@@ -111,7 +111,6 @@ impl Bench {
         inputs: &Inputs,
         surroundings: &Surroundings<'_>,
     ) -> Result<Outputs<'_>, StageError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let outputs = stage.outputs(params);
         let environment = TaskEnvironment {
             store: &self.store,
@@ -119,7 +118,6 @@ impl Bench {
             work: self.folder.path().to_owned(),
             base: self.folder.path(),
             threads: 2,
-            runtime: runtime.handle().clone(),
             cancel: Cancel::default(),
             on_progress: surroundings.on_progress,
             on_log: surroundings.on_log,

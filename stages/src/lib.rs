@@ -9,6 +9,7 @@ pub mod bias_scan;
 pub mod calibration;
 pub mod density;
 pub mod ensemble;
+pub mod fidelity;
 pub mod figure;
 pub mod fit;
 pub mod generate;
@@ -48,6 +49,8 @@ pub const BIAS: ArtifactType = ArtifactType("bias");
 pub const ENSEMBLE: ArtifactType = ArtifactType("ensemble");
 /// Pulls, coverage, ranks, information and goodness of fit: a folder with `calibration.json` and CSV tables.
 pub const CALIBRATION: ArtifactType = ArtifactType("calibration");
+/// Distances of estimators to spectra with many events, beside those of samples: a folder with `fidelity.json` and CSV tables.
+pub const FIDELITY: ArtifactType = ArtifactType("fidelity");
 /// A table of summary statistics: a folder with `summary.json` and CSV tables.
 pub const SUMMARY: ArtifactType = ArtifactType("summary");
 /// Models by their distance to validation spectra: a folder with `ranking.csv` and `ranking.json`.
@@ -69,6 +72,7 @@ pub fn registry() -> Registry {
         .with(Concat)
         .with(Write)
         .with(ensemble::Ensemble)
+        .with(fidelity::FidelityKind)
         .with(fit::Fit)
         .with(generate::Generate::default())
         .with(import::Import)

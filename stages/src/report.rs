@@ -10,6 +10,7 @@ pub mod comparison;
 pub mod compose;
 pub mod content;
 pub mod exposure;
+pub mod fidelity;
 pub mod fits;
 pub mod histogram;
 mod inputs;
@@ -33,7 +34,7 @@ use mctune_engine::stage::{Arity, Output, ParamError, Slot, Slots, Stage, StageE
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BIAS, CALIBRATION, CURVE, FIGURES, FIT, MODEL, PAGE, POSTERIOR, RESPONSE, SAMPLE, SUMMARY};
+use crate::{BIAS, CALIBRATION, CURVE, FIDELITY, FIGURES, FIT, MODEL, PAGE, POSTERIOR, RESPONSE, SAMPLE, SUMMARY};
 use beside::Published;
 use compose::Options;
 use labels::Labels;
@@ -88,7 +89,7 @@ impl Default for ReportParams {
 impl Stage for Report {
     type Params = ReportParams;
     const KIND: &'static str = "report";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const SUMMARY: &'static str = "Writes one self-contained HTML page with figures and tables of a campaign";
 
     fn slots(&self) -> Slots {
@@ -98,6 +99,7 @@ impl Stage for Report {
             slot("response", RESPONSE, "Energy scale and resolution, point by point."),
             slot("model", MODEL, "Estimators whose densities are drawn over the spectra."),
             slot("curve", CURVE, "Learning curves."),
+            slot("fidelity", FIDELITY, "Distances of estimators to the truth beside those of samples."),
             slot("fits", FIT, "Fits; those of one stage are shown together."),
             slot("posterior", POSTERIOR, "Draws of posteriors, for corner plots."),
             slot("bias", BIAS, "Bias scans, from more fits than a page should gather."),

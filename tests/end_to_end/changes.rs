@@ -16,6 +16,7 @@ fn after_surrogate(model: &str) -> Vec<String> {
         format!("ensemble_fit[model={model},exposure=1000,replica=1]"),
         "ensemble_scaling".into(),
         "ensemble_summary".into(),
+        "fidelity".into(),
         format!("prior_fit[model={model},Y=10200,fC=0.55,kB=15.9]"),
         format!("published_fit[model={model}]"),
         format!("published_posterior[model={model}]"),

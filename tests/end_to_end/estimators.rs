@@ -62,6 +62,32 @@ fn a_training_that_was_killed_goes_on_and_leaves_the_same_model() {
     }
 }
 
+/// A weight decay that turns the sign of every weight in each step and lets it grow: the loss runs away after some 450
+/// steps, of which the checkpoint of step 300 is left.
+#[test]
+fn a_training_that_diverges_says_so_and_keeps_its_last_good_checkpoint() {
+    let settings = "epochs: 200\n      patience: null\n";
+    assert!(TRAINING.contains(settings));
+    let wild = format!(
+        "{settings}      schedule: {{ kind: none }}\n      optimizer: {{ learning_rate: 0.2002, weight_decay: 10 }}\n"
+    );
+    let project = Project::new(&[("p.yaml", &TRAINING.replace(settings, &wild))]);
+    let answer = project.mctune(&["run", "p.yaml", "-j1", "--keep-going", "--store", "store"]);
+    assert_eq!(answer.code, 1, "{}{}", answer.out, answer.err);
+    let said = format!("{}{}", answer.out, answer.err);
+    for words in [
+        "task network[model=tede] failed: the training diverged in epoch",
+        "the loss ran away",
+        "lower `optimizer.learning_rate`; the last good checkpoint is kept in the task's scratch folder",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(checkpoints(&project.path("store")), 1);
+    // The other estimator was trained all the same.
+    let rest = project.run(&["-j1", "--store", "store", "--only", "network[model=nfde]"]);
+    assert!(labels(&rest).is_empty(), "{rest}");
+}
+
 fn data(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("stages/neural/tests/data").join(name)
 }

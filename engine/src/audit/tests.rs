@@ -21,12 +21,10 @@ stages:
 fn audit_of(home: &Home, text: &str, fraction: f64, seed: u64) -> AuditReport {
     let (campaign, store) = (home.campaign(text, &[]), home.store());
     let mut plan = plan::plan(&campaign, &store).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let options = AuditOptions { fraction, seed, jobs: 2 };
     let heard = Mutex::new(0);
     let on_task = |_: &Audited| *heard.lock().unwrap() += 1;
-    let report =
-        audit(&campaign, &store, &mut plan, &options, (runtime.handle(), &Cancel::default()), &on_task).unwrap();
+    let report = audit(&campaign, &store, &mut plan, &options, &Cancel::default(), &on_task).unwrap();
     assert_eq!(*heard.lock().unwrap(), report.audited.len());
     report
 }

@@ -1,5 +1,6 @@
 //! Starts a program, follows its output, stops it with everything it started.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc;
 
 use super::confine::{self, Confinement, Refusal, Watch};
@@ -51,7 +53,7 @@ pub(super) struct Strictness {
 /// Runs a program to its end; its output becomes the task's log.
 pub(super) fn run(order: &Order<'_>, context: &TaskContext<'_>) -> Result<(), StageError> {
     let confinement = confinement(order, context)?;
-    let (status, refused) = context.runtime().block_on(follow(order, confinement, context))?;
+    let (status, refused) = on_this_thread(follow(order, confinement, context))??;
     let refused = told(&refused);
     if status.success() {
         if let Some(refused) = refused {
@@ -67,6 +69,28 @@ pub(super) fn run(order: &Order<'_>, context: &TaskContext<'_>) -> Result<(), St
             format!("`{program}` ended with {status}; {refused}"),
             format!("list what it reads in `files` or `inputs`, folders with software in `tools`; {started}"),
         ),
+    })
+}
+
+/// Waits here for `work`: pipes, timers and the ends of programs belong to the thread that wants to know about them.
+///
+/// On a runtime that is shared between threads, each of these events would wake a thread that wakes another one, some twenty
+/// times for a short program; between the processors of a virtual machine that takes longer than the rest of the task.
+fn on_this_thread<F: Future>(work: F) -> Result<F::Output, StageError> {
+    thread_local! {
+        static RUNTIME: RefCell<Option<Runtime>> = const { RefCell::new(None) };
+    }
+    RUNTIME.with_borrow_mut(|own| {
+        let runtime = match own {
+            Some(runtime) => runtime,
+            None => own.insert(
+                runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .map_err(|error| StageError::io("cannot prepare for a program", error))?,
+            ),
+        };
+        Ok(runtime.block_on(work))
     })
 }
 
@@ -169,9 +193,9 @@ fn spawn(
     let launched = match confinement {
         None => launch().map(|child| (child, None)),
         Some(confinement) => {
-            let runtime = context.runtime().clone();
+            let here = runtime::Handle::current();
             let launched = confinement.launch(|| {
-                let _signals_and_pipes = runtime.enter();
+                let _signals_and_pipes = here.enter();
                 launch()
             });
             launched.map(|confined| (confined.program, Some(confined.watch)))

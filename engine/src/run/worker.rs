@@ -66,11 +66,10 @@ pub(super) struct Around {
 }
 
 /// Computes a batch to its end.
-pub(super) fn execute(batch: &Batch, around: &Around, runtime: tokio::runtime::Handle) {
+pub(super) fn execute(batch: &Batch, around: &Around) {
     let surroundings = Surroundings {
         store: &around.store,
         base: &around.campaign.pipeline.base,
-        runtime,
         cancel: around.cancel.clone(),
         shared: false,
     };

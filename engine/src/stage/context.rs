@@ -30,8 +30,6 @@ pub struct TaskEnvironment<'a> {
     pub base: &'a Path,
     /// Number of threads the task may use. Must not influence any result.
     pub threads: usize,
-    /// Runtime for child processes and timers.
-    pub runtime: tokio::runtime::Handle,
     /// Set when the run is to stop.
     pub cancel: Cancel,
     /// Called with progress.
@@ -251,12 +249,6 @@ impl<'a> TaskContext<'a> {
     #[must_use]
     pub fn gpus(&self) -> &'a [String] {
         self.gpus
-    }
-
-    /// Runtime for child processes and timers.
-    #[must_use]
-    pub fn runtime(&self) -> &tokio::runtime::Handle {
-        &self.environment.runtime
     }
 
     /// The token that says whether to stop.

@@ -182,7 +182,6 @@ fn the_stage_leaves_a_sample() {
     let point = json!({"kB": 15.45, "fC": 0.525, "Y": 10_100});
     let prepared = kind.prepare(&json!({"sources": ["Cs137"], "point": point, "events": 3000})).unwrap();
     assert_eq!(prepared.canonical["constants"]["light"]["cherenkov_index"], 1.35);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let inputs = BTreeMap::new();
     let environment = TaskEnvironment {
         store: &store,
@@ -190,7 +189,6 @@ fn the_stage_leaves_a_sample() {
         work: folder.path().join("work"),
         base: folder.path(),
         threads: 2,
-        runtime: runtime.handle().clone(),
         cancel: Cancel::default(),
         on_progress: &|_| (),
         on_log: &|_| (),

@@ -4,7 +4,9 @@ use super::beside::Published;
 use super::content::{Content, Origin, fit_groups};
 use super::labels::Labels;
 use super::page::{Block, Page, Row, Section, Table};
-use super::{beside, bias, calibration, comparison, fits, learned, posterior, response, spectra, summary, training};
+use super::{
+    beside, bias, calibration, comparison, fidelity, fits, learned, posterior, response, spectra, summary, training,
+};
 
 /// What a reader may choose.
 #[derive(Debug, Clone)]
@@ -35,6 +37,7 @@ pub fn page(content: &Content, options: &Options) -> Page {
             page.verdicts.extend(fits::verdicts(group, labels));
         }
     }
+    page.verdicts.extend(content.fidelities.iter().flat_map(fidelity::verdicts));
     page.verdicts.extend(content.curves.iter().filter_map(training::verdict));
 
     page.sections.extend(beside::section(&groups, options));
@@ -42,6 +45,7 @@ pub fn page(content: &Content, options: &Options) -> Page {
     page.sections.extend(response::section(&content.responses, labels));
     page.sections.extend(learned::section(&content.learned, labels));
     page.sections.extend(training::section(&content.curves));
+    page.sections.extend(fidelity::section(&content.fidelities, labels));
     page.sections.extend(comparison::section(&groups, labels));
     page.sections.extend(groups.iter().map(|group| fits::section(group, options)));
     page.sections.extend(bias::sections(&content.biases, labels));

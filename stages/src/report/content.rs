@@ -10,6 +10,7 @@ use super::labels::Labels;
 use super::provenance::Provenance;
 use crate::bias_scan::statistics::BiasScan;
 use crate::calibration::result::Calibration;
+use crate::fidelity::closeness::Fidelity;
 use crate::fit::result::FitResult;
 use crate::response::Measured;
 use crate::sample::{Bins, Sample};
@@ -37,6 +38,8 @@ pub struct Content {
     pub calibrations: Vec<CalibrationEntry>,
     /// Bias scans with where they come from.
     pub biases: Vec<(Origin, BiasScan)>,
+    /// Estimators beside samples, with where that comes from.
+    pub fidelities: Vec<(Origin, Fidelity)>,
     /// Summaries with where they come from.
     pub summaries: Vec<(Origin, Summary)>,
     /// Every input, with the slot that it fills.

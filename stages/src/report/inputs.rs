@@ -13,8 +13,8 @@ use crate::sample::Sample;
 use estimator::Estimator;
 
 /// Slots, in the order in which the page lists them.
-const SLOTS: [&str; 9] =
-    ["spectra", "response", "model", "curve", "fits", "posterior", "bias", "summary", "calibration"];
+const SLOTS: [&str; 10] =
+    ["spectra", "response", "model", "curve", "fidelity", "fits", "posterior", "bias", "summary", "calibration"];
 
 /// Everything that fills the slots; at most `points` samples of each stage are read.
 pub(super) fn read(
@@ -39,6 +39,10 @@ pub(super) fn read(
     for input in context.inputs("bias") {
         let bytes = member(context, input, "bias.json")?;
         content.biases.push((origin(input), json(input, &bytes)?));
+    }
+    for input in context.inputs("fidelity") {
+        let bytes = member(context, input, "fidelity.json")?;
+        content.fidelities.push((origin(input), json(input, &bytes)?));
     }
     for input in context.inputs("calibration") {
         let bytes = member(context, input, "calibration.json")?;

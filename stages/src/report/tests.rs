@@ -57,6 +57,7 @@ fn every_section_appears_only_with_its_input() {
         "response",
         "learned",
         "training",
+        "fidelity",
         "comparison",
         "fits-closure_fit",
         "fits-asimov_fit---tede",
@@ -78,6 +79,7 @@ fn every_section_appears_only_with_its_input() {
         ("comparison", Content { fits: all.fits.clone(), ..Content::default() }),
         ("posteriors", Content { posteriors: all.posteriors.clone(), ..Content::default() }),
         ("calibration", Content { calibrations: all.calibrations.clone(), ..Content::default() }),
+        ("fidelity", Content { fidelities: all.fidelities.clone(), ..Content::default() }),
         ("learned", Content { learned: all.learned.clone(), ..Content::default() }),
         ("response", Content { responses: all.responses.clone(), ..Content::default() }),
     ];

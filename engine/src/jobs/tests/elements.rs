@@ -9,14 +9,7 @@ use crate::stage::Cancel;
 fn run(home: &Home, list: &ListFolder, element: usize) -> Result<Outcome, ElementError> {
     let campaign = list.campaign(&Home::registry())?;
     let store = mctune_cache::Store::open(&list.store()).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let surroundings = Surroundings {
-        store: &store,
-        base: &home.path(""),
-        runtime: runtime.handle().clone(),
-        cancel: Cancel::default(),
-        shared: true,
-    };
+    let surroundings = Surroundings { store: &store, base: &home.path(""), cancel: Cancel::default(), shared: true };
     Element::open(list, &campaign, &store, element)?.run(&Machine::default(), &surroundings, &|_| {})
 }
 
@@ -141,17 +134,10 @@ fn two_that_leave_different_bytes_are_told_apart() {
     let campaign = list.campaign(&Home::registry()).unwrap();
     // Both look before either has written.
     let stores = [0, 1].map(|_| mctune_cache::Store::open(&list.store()).unwrap());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let barrier = std::sync::Barrier::new(2);
     let one = |store: &mctune_cache::Store| {
         let element = Element::open(&list, &campaign, store, 0).unwrap();
-        let surroundings = Surroundings {
-            store,
-            base: &home.path(""),
-            runtime: runtime.handle().clone(),
-            cancel: Cancel::default(),
-            shared: true,
-        };
+        let surroundings = Surroundings { store, base: &home.path(""), cancel: Cancel::default(), shared: true };
         assert!(!element.is_done().unwrap());
         barrier.wait();
         element.run(&Machine::default(), &surroundings, &|_| {}).unwrap()
