@@ -28,11 +28,8 @@ pub use stats::StoreStats;
 use through::Below;
 pub use together::Publication;
 pub use verify::{BrokenRecord, CopyFault, FaultyCopy, JournalFault, OddFile, OnDamage, VerifyProgress, VerifyReport};
-use view::{INDEX_WORTHWHILE, View};
+use view::View;
 use writing::Writer;
-
-/// Updates of more blocks than this make the next opening of the index slow: tens of milliseconds.
-const MANY_BLOCKS: usize = 200;
 
 /// A content-addressed store of objects, and of records that name them.
 ///
@@ -374,7 +371,7 @@ impl Store {
         let mut index = open.map_or_else(|| Index::open_patiently(&path), |index| Ok(*index))?;
         let updated = index.update(&self.layout);
         index.close();
-        if updated? > MANY_BLOCKS {
+        if updated? > 0 {
             // sled goes through what was written when it is opened for the first time after that, and notes the outcome.
             // Better here than in a process that asks for one thing.
             let _ = Index::open_patiently(&path).map(Index::close);
@@ -453,16 +450,18 @@ impl Drop for Store {
             // Made by those who worked there, and empty once they have ended: a folder for each run would pile up.
             drop(std::fs::remove_dir(self.work_dir()));
         }
-        let open = self.view_mut().take_index();
-        if self.writer().is_none() {
-            if let Some(index) = open {
-                index.close();
-            }
-            return;
-        }
         let journals = crate::journal::list(&self.layout.journals()).unwrap_or_default();
-        if open.is_some() || journals.iter().map(|journal| journal.length).sum::<u64>() >= INDEX_WORTHWHILE {
+        let mut view = self.view_mut();
+        let (due, open) = (view.wants_index(&journals), view.take_index());
+        drop(view);
+        let wrote = self.writer().is_some();
+        if wrote && due {
             self.update_index(open);
+        } else if let Some(index) = open {
+            index.close();
+        }
+        if !wrote {
+            return;
         }
         if let Err(error) = listing::write(&self.layout) {
             tracing::debug!(%error, "the listing is not written");

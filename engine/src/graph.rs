@@ -119,7 +119,7 @@ impl Graph {
     fn with_cells(pipeline: &Pipeline, targets: Option<&[Arc<str>]>, cells: &Cells<'_>) -> Result<Self, GraphError> {
         let order = stage_order(pipeline, targets)?;
         let axes: HashMap<&str, Arc<Axis>> =
-            pipeline.axes.iter().map(|(name, axis)| (&**name, Arc::new(axis.clone()))).collect();
+            pipeline.axes.iter().map(|(name, axis)| (&**name, Arc::clone(axis))).collect();
         let mut graph = Self { stages: Vec::new(), bindings: Vec::new(), tasks: 0, joins: 0, join_starts: Vec::new() };
         for decl in order {
             graph.add_stage(&axes, decl, cells)?;

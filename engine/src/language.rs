@@ -137,7 +137,8 @@ fn load_with(
         return Err(report.into_errors(&sources));
     }
     let warnings = report.into_warnings(&sources);
-    let axes = read.axes.iter_mut().map(|(name, info)| (Arc::clone(name), std::mem::take(&mut info.axis))).collect();
+    let axes =
+        read.axes.iter_mut().map(|(name, info)| (Arc::clone(name), Arc::new(std::mem::take(&mut info.axis)))).collect();
     let pipeline = Pipeline {
         name: std::mem::take(&mut read.name),
         path: source.path,

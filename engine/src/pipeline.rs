@@ -42,7 +42,7 @@ pub struct Pipeline {
     /// Values of `params`.
     pub params: Map<String, Value>,
     /// Axes by name, in file order.
-    pub axes: IndexMap<Arc<str>, Axis>,
+    pub axes: IndexMap<Arc<str>, Arc<Axis>>,
     /// Stages by name, in file order.
     pub stages: IndexMap<Arc<str>, StageDecl>,
     /// What looks unintended but does no harm: unused axes and params.

@@ -180,7 +180,7 @@ pub(crate) fn pipeline(axes: &[(&str, usize)], stages: &[Stage<'_>]) -> Pipeline
         overrides: Vec::new(),
         seed: 0,
         params: serde_json::Map::new(),
-        axes: axes.iter().map(|(name, size)| (Arc::from(*name), axis(*size))).collect(),
+        axes: axes.iter().map(|(name, size)| (Arc::from(*name), Arc::new(axis(*size)))).collect(),
         stages: stages
             .iter()
             .map(|stage| {

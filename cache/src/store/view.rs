@@ -16,7 +16,13 @@ use crate::writer_id::WriterId;
 use crate::{Digest, StoreError};
 
 /// Journals of less than this are read faster than an index is opened.
-pub(crate) const INDEX_WORTHWHILE: u64 = 8 << 20;
+const INDEX_WORTHWHILE: u64 = 8 << 20;
+
+/// Less than this beyond the marks of the index, in fewer journals than [`FEW_JOURNALS`], is read in a few milliseconds.
+/// Bringing the index up to date takes several times that, of the one who does it and of whoever opens it next.
+const LITTLE: u64 = 1 << 20;
+/// See [`LITTLE`].
+const FEW_JOURNALS: usize = 32;
 
 /// How often journals are listed anew when some vanish while they are read.
 const MOVING: usize = 5;
@@ -45,6 +51,8 @@ pub(crate) struct View {
     marks: HashMap<WriterId, u64>,
     /// What the index was asked for already.
     asked: HashSet<(Kind, Digest)>,
+    /// Marks of the index that was attached last.
+    covered: Option<HashMap<WriterId, u64>>,
 }
 
 impl View {
@@ -55,6 +63,18 @@ impl View {
             Coverage::Indexed(_) => self.asked.contains(&(kind, *digest)),
             Coverage::Settled | Coverage::Whole => true,
         }
+    }
+
+    /// Whether an index would be the better for taking in what `journals` hold by now.
+    pub(crate) fn wants_index(&self, journals: &[JournalFile]) -> bool {
+        let Some(covered) = &self.covered else {
+            return journals.iter().map(|journal| journal.length).sum::<u64>() >= INDEX_WORTHWHILE;
+        };
+        let beyond = |journal: &JournalFile| {
+            journal.length - covered.get(&journal.writer).map_or(0, |mark| (*mark).min(journal.length))
+        };
+        let beyond: Vec<u64> = journals.iter().map(beyond).filter(|bytes| *bytes > 0).collect();
+        beyond.len() >= FEW_JOURNALS || beyond.iter().sum::<u64>() >= LITTLE
     }
 
     /// Sees to it that everything the store holds about `digest` is in the catalog. `own` is the journal of this process,
@@ -97,6 +117,7 @@ impl View {
         let bytes: u64 = journals.iter().map(|journal| journal.length).sum();
         self.marks.clear();
         self.asked.clear();
+        self.covered = None;
         if may_use_index && bytes >= INDEX_WORTHWHILE {
             match self.attach_index(layout, &journals) {
                 Ok(()) => return self.read_tails(layout, journals, own),
@@ -117,9 +138,8 @@ impl View {
             index.close();
             return Err(fault);
         }
-        for (writer, mark) in index.journals() {
-            self.marks.insert(writer.clone(), *mark);
-        }
+        self.marks.extend(index.journals().iter().cloned());
+        self.covered = Some(self.marks.clone());
         for (writer, pack, offset) in index.condemned() {
             let writer = self.catalog.number(writer);
             self.catalog.condemn(PackPlace { writer, pack: *pack, offset: *offset });
@@ -207,6 +227,7 @@ impl View {
 
     /// Takes the index out of the view, which begins anew at the next question.
     pub(crate) fn take_index(&mut self) -> Option<Box<Index>> {
+        self.covered = None;
         match std::mem::take(&mut self.coverage) {
             Coverage::Indexed(index) => Some(index),
             other => {

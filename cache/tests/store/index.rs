@@ -105,6 +105,35 @@ fn a_writer_that_uses_the_index_keeps_it_up_to_date() {
     }
 }
 
+/// Little that the index lacks is read from the journals by whoever asks; when it has become much, the index takes it in.
+#[test]
+fn the_index_is_left_alone_while_it_lacks_little() {
+    let (_folder, root) = indexed_store();
+    let index = || fs::read(root.join("index/db")).unwrap();
+    let small_key = |number: u32| Digest::of(format!("small {number}").as_bytes());
+    let small = |number: u32| {
+        let store = Store::open(&root).unwrap();
+        assert!(store.record(&small_key(number)).is_none());
+        store.publish(&small_key(number), &[], b"small").unwrap();
+        drop(store);
+        let asking = Store::open_read_only(&root).unwrap();
+        for known in 0..=number {
+            assert!(asking.record(&small_key(known)).is_some(), "{known}");
+        }
+    };
+    small(0);
+    let before = index();
+    for number in 1..12 {
+        small(number);
+    }
+    assert_eq!(index(), before, "nothing was written");
+    for number in 12..40 {
+        small(number);
+    }
+    assert_ne!(index(), before, "brought up to date in between");
+    check_all_ways(&root, RECORDS);
+}
+
 #[test]
 fn a_settled_store_gives_the_index_back_and_follows_the_others() {
     let (_folder, root) = indexed_store();
