@@ -1,14 +1,18 @@
-//! The index: which frame of which journal tells about a digest, kept in sled.
+//! The index: which frame of which journal tells about a digest, kept in sled, with a print of it for those who ask.
 //!
 //! It serves processes that ask for a few things in a large store (`get`, `explain`, an element of a job array) and
 //! should not have to read all journals for that. Nothing depends on it: it says where to look, the frame found there says
-//! what is true. If it is locked, damaged or lost, the journals are read instead.
+//! what is true. If it is damaged or lost, the journals are read instead.
 //!
 //! An entry per digest would be the obvious form. Measured with 4x10^5 of them, sled takes 20 s to fill and 2 s to open;
 //! with the same entries in 2 x 1024 blocks 0.2 s and 30 ms. So entries are kept in blocks, by the first bits of the
 //! digest. The root holds the checksum of every block: a block that sled lost or rolled back by itself is noticed, and an
 //! absent entry is then really absent from the journals up to their marks.
+//!
+//! Only who brings the index up to date opens sled. Thirty milliseconds and a lock are too much for the hundred jobs of an
+//! array that begin at once; they read the [`Print`].
 
+mod print;
 mod root;
 
 use std::collections::BTreeMap;
@@ -16,12 +20,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use print::Print;
 use root::Root;
 
 use crate::Digest;
-use crate::journal::{self, Frame, JournalFile};
+use crate::journal::{self, Frame};
 use crate::layout::Layout;
-use crate::writer_id::WriterId;
 
 /// Blocks a kind, a power of two. About 300 entries each for a campaign of 10^5 tasks.
 const BLOCKS: usize = 1024;
@@ -47,6 +51,9 @@ pub(crate) enum IndexFault {
     /// There is none.
     #[error("there is no index")]
     Absent,
+    /// The disk is full, say. What was there before is still good.
+    #[error("the print of the index cannot be written: {0}")]
+    Unprinted(std::io::Error),
     /// It is damaged, or belongs to other journals.
     #[error("the index cannot be used: {0}")]
     Unusable(String),
@@ -78,14 +85,6 @@ fn guarded<T>(what: impl FnOnce() -> Result<T, IndexFault>) -> Result<T, IndexFa
 }
 
 impl Index {
-    /// Opens the index in `path`; waits a little for one that is in use, which is less than reading all journals takes.
-    pub(crate) fn open(path: &Path) -> Result<Self, IndexFault> {
-        if std::fs::symlink_metadata(path).is_err() {
-            return Err(IndexFault::Absent);
-        }
-        Self::open_patiently(path)
-    }
-
     /// Opens the index in `path`, an empty one if there is none; waits a little for one that is in use. sled gives up its
     /// lock some time after it was closed, when its threads have ended.
     pub(crate) fn open_patiently(path: &Path) -> Result<Self, IndexFault> {
@@ -119,43 +118,11 @@ impl Index {
         })
     }
 
-    /// An error if a covered journal has vanished or become shorter.
-    pub(crate) fn check(&self, journals: &[JournalFile]) -> Result<(), IndexFault> {
-        self.root.check(journals).map_err(IndexFault::Unusable)
-    }
-
-    /// The journals covered, each with the offset up to which it is.
-    pub(crate) fn journals(&self) -> &[(WriterId, u64)] {
-        &self.root.journals
-    }
-
-    /// All places in packs that are marked as damaged.
-    pub(crate) fn condemned(&self) -> &[(WriterId, u32, u64)] {
-        &self.root.condemned
-    }
-
-    /// Frames that tell about `digest`: journal and offset.
-    pub(crate) fn look_up(&self, kind: Kind, digest: &Digest) -> Result<Vec<(WriterId, u64)>, IndexFault> {
-        let block = self.block(slot(kind, digest))?;
-        let (entries, _) = block.as_chunks::<ENTRY>();
-        entries
-            .iter()
-            .filter(|entry| entry[..32] == digest.as_bytes()[..])
-            .map(|entry| {
-                let (number, offset) = parse_place(entry);
-                let journal = self.root.journals.get(number as usize);
-                journal
-                    .map(|(writer, _)| (writer.clone(), offset))
-                    .ok_or_else(|| IndexFault::Unusable("an entry names an unknown journal".to_owned()))
-            })
-            .collect()
-    }
-
-    /// Takes in what the journals say beyond their marks; gives the number of blocks written.
-    pub(crate) fn update(&mut self, layout: &Layout) -> Result<usize, IndexFault> {
+    /// Takes in what the journals say beyond their marks, and prints the outcome.
+    pub(crate) fn update(&mut self, layout: &Layout) -> Result<(), IndexFault> {
         let unreadable = |e: std::io::Error| IndexFault::Unusable(format!("a journal cannot be read: {e}"));
         let journals = journal::list(&layout.journals()).map_err(unreadable)?;
-        self.check(&journals)?;
+        self.root.check(&journals).map_err(IndexFault::Unusable)?;
         let mut root = self.root.clone();
         let mut added: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
         for journal in &journals {
@@ -181,12 +148,12 @@ impl Index {
             });
             root.journals[number].1 = scan.map_err(unreadable)?.resume;
         }
-        let touched = added.len();
         let mut batch = sled::Batch::default();
         for (slot, entries) in added {
             let mut block = self.block(slot)?;
             block.extend_from_slice(&entries);
             root.sums[slot] = crc32fast::hash(&block);
+            root.lengths[slot] = u32::try_from(block.len()).unwrap_or(u32::MAX);
             batch.insert(&block_key(slot), block);
         }
         batch.insert(ROOT_KEY, root.to_bytes());
@@ -196,17 +163,23 @@ impl Index {
             Ok(())
         })?;
         self.root = root;
-        Ok(touched)
+        self.print(layout)
+    }
+
+    /// Prints the index, unless the print that is there says the same.
+    fn print(&self, layout: &Layout) -> Result<(), IndexFault> {
+        let folder = layout.index();
+        if Print::open(&folder).is_ok_and(|print| *print.root() == self.root) {
+            return Ok(());
+        }
+        let blocks = (0..2 * BLOCKS).map(|slot| self.block(slot)).collect::<Result<Vec<_>, _>>()?;
+        print::write(&folder, &self.root, &blocks).map_err(IndexFault::Unprinted)
     }
 
     /// Content of a block, checked against the root.
     fn block(&self, slot: usize) -> Result<Vec<u8>, IndexFault> {
         let block = guarded(|| Ok(self.db.get(block_key(slot))?.map_or_else(Vec::new, |bytes| bytes.to_vec())))?;
-        if crc32fast::hash(&block) == self.root.sums[slot] && block.len().is_multiple_of(ENTRY) {
-            Ok(block)
-        } else {
-            Err(IndexFault::Unusable("a block is damaged".to_owned()))
-        }
+        self.root.checked(slot, block).map_err(IndexFault::Unusable)
     }
 
     /// Closes the index.
@@ -236,9 +209,27 @@ fn block_key(slot: usize) -> [u8; 2] {
     u16::try_from(slot).unwrap_or(u16::MAX).to_be_bytes()
 }
 
-fn parse_place(entry: &[u8; ENTRY]) -> (u32, u64) {
-    let (mut number, mut offset) = ([0; 4], [0; 8]);
-    number.copy_from_slice(&entry[32..36]);
-    offset.copy_from_slice(&entry[36..]);
-    (u32::from_le_bytes(number), u64::from_le_bytes(offset))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_is_being_updated_is_left_alone_and_its_print_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        std::fs::create_dir(layout.journals()).unwrap();
+        assert!(matches!(Print::open(&layout.index()), Err(IndexFault::Absent)));
+        let mut index = Index::open_patiently(&layout.index()).unwrap();
+        assert!(matches!(Index::open_patiently(&layout.index()), Err(IndexFault::Locked)));
+        assert!(matches!(Print::open(&layout.index()), Err(IndexFault::Absent)), "not damaged: not there yet");
+        index.update(&layout).unwrap();
+        let print = Print::open(&layout.index()).unwrap();
+        assert!(print.look_up(Kind::Record, &Digest::of(b"nothing")).unwrap().is_empty());
+        assert!(print.is_current());
+        index.update(&layout).unwrap();
+        assert!(print.is_current(), "the same is not printed again");
+        std::fs::remove_file(layout.index().join("print")).unwrap();
+        index.update(&layout).unwrap();
+        assert!(!print.is_current() && Print::open(&layout.index()).unwrap().root() == print.root());
+    }
 }

@@ -281,14 +281,6 @@ impl Store {
         self.view_about(Kind::Record, key).catalog.records(key).cloned().collect()
     }
 
-    /// Gives the index back to other processes, for one that has asked what it wanted to know and now works for long.
-    ///
-    /// From then on this store knows what it was asked for, and what [`Self::refresh`] finds that is not in the index yet.
-    /// Other things count as absent until [`Self::load`]: their objects are stored once more, which costs space alone.
-    pub fn settle(&self) {
-        self.view_mut().settle();
-    }
-
     /// All records, one a key, in the order of keys; each as [`Self::record`] gives it.
     ///
     /// # Errors
@@ -309,8 +301,7 @@ impl Store {
     /// [`StoreError::ReadOnly`].
     pub fn rebuild_index(&self) -> Result<bool, StoreError> {
         self.writable()?;
-        let open = self.view_mut().take_index();
-        Ok(self.update_index(open))
+        Ok(self.update_index())
     }
 
     /// Throws the index away, whatever it is, and builds another from the journals.
@@ -322,7 +313,7 @@ impl Store {
     pub fn renew_index(&self) -> Result<bool, StoreError> {
         self.writable()?;
         listing::write(&self.layout).map_err(|error| self.refused(error))?;
-        Ok(self.discard_index() && self.update_index(None))
+        Ok(self.discard_index() && self.update_index())
     }
 
     /// Flushes everything to disk and brings the index up to date. Dropping the store does the latter and leaves the
@@ -336,7 +327,7 @@ impl Store {
 
     /// Throws the index away, unless another process uses it at this moment; gives whether there is none now.
     fn discard_index(&self) -> bool {
-        drop(self.view_mut().take_index());
+        self.view_mut().forget_index();
         let path = self.layout.index();
         if !path.exists() {
             return true;
@@ -354,29 +345,22 @@ impl Store {
         !path.exists()
     }
 
-    fn update_index(&self, open: Option<Box<Index>>) -> bool {
-        let mut updated = self.update_index_once(open);
+    fn update_index(&self) -> bool {
+        let update = || {
+            let mut index = Index::open_patiently(&self.layout.index())?;
+            let updated = index.update(&self.layout);
+            index.close();
+            updated
+        };
+        let mut updated = update();
         if let Err(fault @ IndexFault::Unusable(_)) = &updated {
             view::retire_index(&self.layout, fault);
-            updated = self.update_index_once(None);
+            updated = update();
         }
         if let Err(fault) = &updated {
             tracing::debug!(%fault, "the index was not updated");
         }
         updated.is_ok()
-    }
-
-    fn update_index_once(&self, open: Option<Box<Index>>) -> Result<(), IndexFault> {
-        let path = self.layout.index();
-        let mut index = open.map_or_else(|| Index::open_patiently(&path), |index| Ok(*index))?;
-        let updated = index.update(&self.layout);
-        index.close();
-        if updated? > 0 {
-            // sled goes through what was written when it is opened for the first time after that, and notes the outcome.
-            // Better here than in a process that asks for one thing.
-            let _ = Index::open_patiently(&path).map(Index::close);
-        }
-        Ok(())
     }
 
     fn writable(&self) -> Result<(), StoreError> {
@@ -451,17 +435,11 @@ impl Drop for Store {
             drop(std::fs::remove_dir(self.work_dir()));
         }
         let journals = crate::journal::list(&self.layout.journals()).unwrap_or_default();
-        let mut view = self.view_mut();
-        let (due, open) = (view.wants_index(&journals), view.take_index());
-        drop(view);
-        let wrote = self.writer().is_some();
-        if wrote && due {
-            self.update_index(open);
-        } else if let Some(index) = open {
-            index.close();
-        }
-        if !wrote {
+        if self.writer().is_none() {
             return;
+        }
+        if self.view().wants_index(&journals) {
+            self.update_index();
         }
         if let Err(error) = listing::write(&self.layout) {
             tracing::debug!(%error, "the listing is not written");

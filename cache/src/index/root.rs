@@ -6,13 +6,15 @@ use crate::journal::JournalFile;
 use crate::writer_id::WriterId;
 
 /// Form of the index. Another form is no reason to complain: the index is built anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Root {
     version: u32,
     /// Checksums of the blocks; that of an absent block is the one of no bytes, 0.
     pub(super) sums: Vec<u32>,
+    /// Lengths of the blocks in bytes.
+    pub(super) lengths: Vec<u32>,
     /// Journals with the offset up to which they are in the index. Entries name journals by position in this list.
     pub(super) journals: Vec<(WriterId, u64)>,
     /// Damaged places in packs: writer, pack, offset.
@@ -21,7 +23,17 @@ pub(super) struct Root {
 
 impl Root {
     pub(super) fn new(blocks: usize) -> Self {
-        Self { version: VERSION, sums: vec![0; blocks], journals: Vec::new(), condemned: Vec::new() }
+        let zeros = vec![0; blocks];
+        Self { version: VERSION, sums: zeros.clone(), lengths: zeros, journals: Vec::new(), condemned: Vec::new() }
+    }
+
+    /// A block, if it is the one that belongs to `slot`.
+    pub(super) fn checked(&self, slot: usize, block: Vec<u8>) -> Result<Vec<u8>, String> {
+        if crc32fast::hash(&block) == self.sums[slot] && block.len() == self.lengths[slot] as usize {
+            Ok(block)
+        } else {
+            Err("a block is damaged".to_owned())
+        }
     }
 
     /// JSON behind its crc32.
@@ -36,7 +48,9 @@ impl Root {
         if crc32fast::hash(json) != u32::from_le_bytes(*sum) {
             return None;
         }
-        serde_json::from_slice(json).ok().filter(|root: &Self| root.version == VERSION)
+        serde_json::from_slice(json)
+            .ok()
+            .filter(|root: &Self| root.version == VERSION && root.sums.len() == root.lengths.len())
     }
 
     /// Position of a journal in the list, added if it is new.

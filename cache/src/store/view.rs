@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Catalog;
-use crate::index::{Index, IndexFault, Kind};
+use crate::index::{IndexFault, Kind, Print};
 use crate::journal::{self, Frame, JournalFile, frame_at};
 use crate::layout::Layout;
 use crate::loose::move_aside;
@@ -19,7 +19,7 @@ use crate::{Digest, StoreError};
 const INDEX_WORTHWHILE: u64 = 8 << 20;
 
 /// Less than this beyond the marks of the index, in fewer journals than [`FEW_JOURNALS`], is read in a few milliseconds.
-/// Bringing the index up to date takes several times that, of the one who does it and of whoever opens it next.
+/// Bringing the index up to date takes several times that.
 const LITTLE: u64 = 1 << 20;
 /// See [`LITTLE`].
 const FEW_JOURNALS: usize = 32;
@@ -34,10 +34,7 @@ enum Coverage {
     #[default]
     Nothing,
     /// The parts beyond the marks of the index, and what was asked for.
-    Indexed(Box<Index>),
-    /// What was asked for while there was an index, and the parts of the journals beyond its marks. Nothing else is asked
-    /// of the index any more.
-    Settled,
+    Indexed(Box<Print>),
     /// All of them, as of the last look.
     Whole,
 }
@@ -61,7 +58,7 @@ impl View {
         match self.coverage {
             Coverage::Nothing => false,
             Coverage::Indexed(_) => self.asked.contains(&(kind, *digest)),
-            Coverage::Settled | Coverage::Whole => true,
+            Coverage::Whole => true,
         }
     }
 
@@ -105,9 +102,11 @@ impl View {
             }
             Err(fault) => {
                 tracing::debug!(%fault, "reading the journals instead of the index");
-                self.read_all(layout, own)?;
-                retire_index(layout, &fault);
-                Ok(())
+                // Another one may have come in the place of this one, and be all right.
+                if index.is_current() {
+                    retire_index(layout, &fault);
+                }
+                self.read_all(layout, own)
             }
         }
     }
@@ -133,11 +132,8 @@ impl View {
     }
 
     fn attach_index(&mut self, layout: &Layout, journals: &[JournalFile]) -> Result<(), IndexFault> {
-        let index = Index::open(&layout.index())?;
-        if let Err(fault) = index.check(journals) {
-            index.close();
-            return Err(fault);
-        }
+        let index = Print::open(&layout.index())?;
+        index.check(journals)?;
         self.marks.extend(index.journals().iter().cloned());
         self.covered = Some(self.marks.clone());
         for (writer, pack, offset) in index.condemned() {
@@ -155,9 +151,7 @@ impl View {
             // From the beginning, also what was read behind the marks of an index: the catalog takes it in once.
             self.marks.clear();
             self.catalog.reserve(journals.iter().map(|journal| journal.length).sum());
-            if let Coverage::Indexed(index) = std::mem::replace(&mut self.coverage, Coverage::Whole) {
-                index.close();
-            }
+            self.coverage = Coverage::Whole;
         }
         self.read_tails(layout, journals, own)
     }
@@ -214,26 +208,11 @@ impl View {
         vanished
     }
 
-    /// Gives the index back; what was not asked of it counts as absent from now on.
-    pub(crate) fn settle(&mut self) {
-        match std::mem::take(&mut self.coverage) {
-            Coverage::Indexed(index) => {
-                index.close();
-                self.coverage = Coverage::Settled;
-            }
-            other => self.coverage = other,
-        }
-    }
-
-    /// Takes the index out of the view, which begins anew at the next question.
-    pub(crate) fn take_index(&mut self) -> Option<Box<Index>> {
+    /// Does without the index, which is about to go; a view that uses it begins anew at the next question.
+    pub(crate) fn forget_index(&mut self) {
         self.covered = None;
-        match std::mem::take(&mut self.coverage) {
-            Coverage::Indexed(index) => Some(index),
-            other => {
-                self.coverage = other;
-                None
-            }
+        if matches!(self.coverage, Coverage::Indexed(_)) {
+            self.coverage = Coverage::Nothing;
         }
     }
 }
@@ -244,7 +223,7 @@ fn list(layout: &Layout) -> Result<Vec<JournalFile>, StoreError> {
 }
 
 /// The frames about `digest` to which the index leads. An error if one of them is not what the index says.
-fn fetch(index: &Index, kind: Kind, digest: &Digest, layout: &Layout) -> Result<Vec<(WriterId, Frame)>, IndexFault> {
+fn fetch(index: &Print, kind: Kind, digest: &Digest, layout: &Layout) -> Result<Vec<(WriterId, Frame)>, IndexFault> {
     let mut frames = Vec::new();
     for (writer, offset) in index.look_up(kind, digest)? {
         let frame = frame_at(&layout.journal(&writer), &writer, offset)

@@ -142,8 +142,6 @@ impl<'a> Element<'a> {
         self.keep(&note);
         let mut inputs = Inputs::new(self.list, self.campaign, self.store);
         let standings = self.wait(&mut inputs, surroundings)?;
-        // Others may want the index; what this element asks from here on is in the journals' ends.
-        self.store.settle();
         let mut ready: Vec<(TaskId, Resolved)> = Vec::new();
         let mut there = 0;
         for (&task, standing) in self.tasks.iter().zip(standings) {
