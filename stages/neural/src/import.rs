@@ -94,7 +94,8 @@ pub fn import(tensors: &[u8], description: &[u8]) -> Result<ModelFiles, ModelErr
             if flow_type != "planar" {
                 return Err(invalid(format!("arch.flow_type is `{flow_type}`; only `planar` flows are known")));
             }
-            let config = NfdeConfig { flows: *n_flows, units: *n_units, activation: *activation };
+            let config =
+                NfdeConfig { flows: *n_flows, units: *n_units, activation: *activation, ..NfdeConfig::default() };
             nfde(foreign.describe(config)?, tensors)
         }
         (_, kind) => Err(invalid(format!(

@@ -30,6 +30,7 @@ pub use import::import;
 pub use kernels::activation::Activation;
 pub use nfde::Nfde;
 pub use nfde::config::NfdeConfig;
+pub use nfde::start::FlowStart;
 pub use tede::Tede;
 pub use tede::config::{ParameterEmbedding, TedeConfig};
 

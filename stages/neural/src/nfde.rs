@@ -10,6 +10,7 @@ mod likelihood;
 pub(crate) mod net;
 pub(crate) mod operation;
 pub(crate) mod reference;
+pub(crate) mod start;
 
 use crate::artifact::{self, ModelFiles, NfdeDescription};
 use crate::kernels::real::Real;

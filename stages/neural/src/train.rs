@@ -184,10 +184,15 @@ pub fn train_nfde(
 ) -> Result<Trained<Nfde>, TrainError> {
     check(architecture, config, data)?;
     let layout = crate::nfde::layout::Layout::new(architecture, data.parameters.len(), data.sources.len());
+    let start = || {
+        let mut state = State::initial(&layout.tensors, run.seed);
+        crate::nfde::start::apply(&layout, data.bins, &mut state.weights);
+        state
+    };
     let (judged, pool) = (Judged::all(data), pool(run.threads)?);
     let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
     let mut checkpoints = Checkpoints::new(run.checkpoints, &named(architecture, run.device), config, data, run.seed);
-    let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));
+    let state = checkpoints.latest(layout.total).unwrap_or_else(start);
     let spectra = data.training.len();
     let state = match run.device.kind() {
         Kind::Cpu => {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use mctune_engine::stage::ParamError;
 use mctune_neural::train::{Optimizer, OptimizerKind, Schedule, ScheduleKind, TrainConfig};
-use mctune_neural::{Activation, NfdeConfig, ParameterEmbedding, TedeConfig};
+use mctune_neural::{Activation, FlowStart, NfdeConfig, ParameterEmbedding, TedeConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -136,6 +136,9 @@ struct WrittenArchitecture {
     flows: Option<usize>,
     /// NFDE: units of the layers of a flow's net.
     units: Option<usize>,
+    /// NFDE: how the flows stand before training: `random` (the study's) or `stretched`, which resolves narrow peaks on a
+    /// broad continuum.
+    start: Option<FlowStart>,
     /// Activation between layers.
     activation: Option<Activation>,
 }
@@ -219,7 +222,8 @@ impl WrittenArchitecture {
             ("tokens_per_parameter", self.tokens_per_parameter.is_some()),
             ("dropout", self.dropout.is_some()),
         ];
-        let of_nfde = [("flows", self.flows.is_some()), ("units", self.units.is_some())];
+        let of_nfde =
+            [("flows", self.flows.is_some()), ("units", self.units.is_some()), ("start", self.start.is_some())];
         let others: &[(&'static str, bool)] = match estimator {
             Estimator::Tede => &of_nfde,
             Estimator::Nfde => &of_tede,
@@ -247,6 +251,7 @@ impl WrittenArchitecture {
             flows: self.flows.unwrap_or(usual.flows),
             units: self.units.unwrap_or(usual.units),
             activation: self.activation.unwrap_or(usual.activation),
+            start: self.start.unwrap_or(usual.start),
         }
     }
 }

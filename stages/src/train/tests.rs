@@ -161,7 +161,11 @@ fn defaults_follow_the_estimator() {
     assert_eq!((nfde.config.batch, nfde.config.optimizer.beta1, nfde.config.optimizer.beta2), (50, 0.5, 0.901));
     assert_eq!((nfde.config.patience, nfde.config.resample), (Some(7), false));
     assert_eq!(params(json!({"estimator": "tede", "patience": null})).config.patience, None);
-    for params in [tede, nfde] {
+    let plain = serde_json::to_value(&nfde).unwrap();
+    assert!(plain["architecture"].get("start").is_none(), "keys of trainings from before it could be chosen stay");
+    let stretched = params(json!({"estimator": "nfde", "architecture": {"start": "stretched"}}));
+    assert_eq!(serde_json::to_value(&stretched).unwrap()["architecture"]["start"], "stretched");
+    for params in [tede, nfde, stretched] {
         // The canonical form spells out everything, and reads back as the same.
         let canonical = serde_json::to_value(&params).unwrap();
         assert_eq!(canonical["optimizer"]["epsilon"], 1e-8);

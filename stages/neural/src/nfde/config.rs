@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::start::FlowStart;
 use crate::{Activation, Problem};
 
 /// Sizes of a normalising-flow density estimator (arXiv:2507.23297, section on NFDE).
@@ -18,11 +19,15 @@ pub struct NfdeConfig {
     pub units: usize,
     /// Activation between the layers.
     pub activation: Activation,
+    /// How the flows stand before training. Not written where it is the study's, so that models and keys from before it
+    /// could be chosen stay what they are.
+    #[serde(skip_serializing_if = "FlowStart::is_random")]
+    pub start: FlowStart,
 }
 
 impl Default for NfdeConfig {
     fn default() -> Self {
-        Self { flows: 120, units: 30, activation: Activation::Gelu }
+        Self { flows: 120, units: 30, activation: Activation::Gelu, start: FlowStart::Random }
     }
 }
 
@@ -30,7 +35,7 @@ impl NfdeConfig {
     /// The older architecture of the authors' stored checkpoint c008830.
     #[must_use]
     pub fn authors_c008830() -> Self {
-        Self { flows: 125, units: 20, activation: Activation::Silu }
+        Self { flows: 125, units: 20, activation: Activation::Silu, start: FlowStart::Random }
     }
 
     /// What types cannot say. Empty when all is well.

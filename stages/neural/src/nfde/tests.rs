@@ -39,7 +39,7 @@ fn random(config: NfdeConfig) -> Nfde {
 }
 
 fn small(activation: Activation) -> Nfde {
-    random(NfdeConfig { flows: 13, units: 7, activation })
+    random(NfdeConfig { flows: 13, units: 7, activation, ..NfdeConfig::default() })
 }
 
 const POINT: [f64; 3] = [14.0, 0.4, 9900.0];
@@ -171,7 +171,7 @@ fn density_is_the_slope_of_the_distribution_function() {
 
 #[test]
 fn there_and_back_is_the_identity() {
-    let model = random(NfdeConfig { flows: 60, units: 7, activation: Activation::Gelu });
+    let model = random(NfdeConfig { flows: 60, units: 7, ..NfdeConfig::default() });
     let condition = Condition { point: &POINT, source: 0 };
     let values: Vec<f64> = numbers(500, 20.0, 3);
     let back = model.invert(condition, &model.transported(condition, &values));
@@ -250,7 +250,7 @@ fn gradients_of_the_weights_equal_those_of_burn() {
 
 #[test]
 fn a_weight_gradient_is_the_same_alone_and_among_others_that_give_nothing() {
-    let model = random(NfdeConfig { flows: 2, units: 13, activation: Activation::Gelu });
+    let model = random(NfdeConfig { flows: 2, units: 13, ..NfdeConfig::default() });
     let net = &model.layout.net;
     let points: Vec<[f64; 3]> = (0..41).map(|i| [6.0 + 0.4 * f64::from(i), 0.4, 9900.0]).collect();
     let conditions: Vec<Condition<'_>> =

@@ -1,7 +1,7 @@
 //! A toy whose truth is known: one peak whose place and width follow two parameters.
 
 use super::*;
-use crate::{Activation, Bins, Condition, ModelFiles, ParameterEmbedding, ParameterRange, Precision};
+use crate::{Bins, Condition, FlowStart, ModelFiles, ParameterEmbedding, ParameterRange, Precision};
 
 const BINS: Bins = Bins { low: 0.0, width: 0.1, count: 24 };
 /// Width of a cell of the toy's entries, kNPE.
@@ -77,7 +77,7 @@ pub(crate) fn small_tede() -> (TedeConfig, TrainConfig) {
 }
 
 pub(crate) fn small_nfde() -> (NfdeConfig, TrainConfig) {
-    let architecture = NfdeConfig { flows: 8, units: 6, activation: Activation::Gelu };
+    let architecture = NfdeConfig { flows: 8, units: 6, ..NfdeConfig::default() };
     let optimizer = Optimizer { learning_rate: 3e-3, ..Optimizer::nfde() };
     (architecture, TrainConfig { epochs: 40, batch: 3, optimizer, ..TrainConfig::nfde() })
 }
@@ -163,6 +163,39 @@ fn a_killed_training_goes_on_and_ends_with_the_same_bits() {
         assert_eq!(place, (300 / 17 + 1, 300 % 17 + 1), "{name}");
         assert_eq!(whole, resumed.unwrap(), "{name}");
     }
+}
+
+/// A broad peak that carries a narrow one, as entries.
+fn narrow_on_broad() -> Entries {
+    let (cell, mut entries) = (0.004, Entries::default());
+    for point in points(3, 0.0) {
+        let (broad, narrow) = ((1.2, 0.45), (0.8 + 0.1 * point[0], 0.012));
+        let normal = |x: f64, (centre, spread): (f64, f64)| (-0.5 * ((x - centre) / spread).powi(2)).exp() / spread;
+        let count = |x: f64| (1000.0 * (0.93 * normal(x, broad) + 0.07 * normal(x, narrow))).round() as u32;
+        let cells = (0..600).map(|at| cell * (f64::from(at) + 0.5));
+        entries.push(&point, 0, false, cells.map(|x| (1000.0 * x, count(x))).filter(|(_, count)| *count > 0));
+        entries.push(&point, 1, false, [(500.0, 10), (1500.0, 10)].into_iter());
+    }
+    entries
+}
+
+/// What training from random weights misses, whatever the learning rate, as the published NFDE does.
+#[test]
+fn a_stretched_start_resolves_a_narrow_peak_on_a_continuum() {
+    let distance = |start| {
+        let architecture = NfdeConfig { flows: 40, units: 6, start, ..NfdeConfig::default() };
+        let optimizer = Optimizer { learning_rate: 3e-3, ..Optimizer::nfde() };
+        let config = TrainConfig { epochs: 150, batch: 6, optimizer, ..TrainConfig::nfde() };
+        let mut data = toy(narrow_on_broad());
+        data.validation[0].spectra = narrow_on_broad();
+        let (_, outcome) =
+            run(&WHOLE, |run| train_nfde(&architecture, &config, &data, run), |model| model.to_files().unwrap());
+        let history = outcome.unwrap().history;
+        let last = history.last().unwrap();
+        last.validation.iter().find(|of| of.source == "first").map(|of| of.unbinned.d2).unwrap()
+    };
+    let (random, stretched) = (distance(FlowStart::Random), distance(FlowStart::Stretched));
+    assert!(3.0 * stretched < random, "d2 {stretched} from the stretched start, {random} from the random one");
 }
 
 #[test]
