@@ -60,13 +60,17 @@ fn stretched(flows: usize, (low, high): (f64, f64)) -> Vec<[f64; 3]> {
     // A flow makes the range wider by 2 step, or narrower.
     let surplus = (((high - low - FOLDED).max(0.0) / (2.0 * step)).round() as usize).min(flows - shifts);
     let stretches = (flows - shifts - surplus) / 2;
-    // Where the places are to which the flows before have moved evenly spaced x.
-    let mut places: Vec<f64> = (0..=1000).map(|at| low + (high - low) * f64::from(at) / 1000.0).collect();
+    // Where the flows before have moved places that lie as close as the detector resolves: a peak is as wide as the root of x.
+    let even = |at: f64| match (low.sqrt(), high.sqrt()) {
+        (low, high) if low > 0.0 => (low + (high - low) * at).powi(2),
+        _ => low + (high - low) * at,
+    };
+    let mut places: Vec<f64> = (0..=1000).map(|at| even(f64::from(at) / 1000.0)).collect();
     (0..flows)
         .map(|flow| {
             let share = ((flow + 1) as f64 * GOLDEN).fract();
             let knot = places[(share * 1000.0).round() as usize];
-            let middle = places[500];
+            let middle = f64::midpoint(places[0], places[1000]);
             let [w, u, b] = match flow {
                 _ if flow < stretches => [BEND, BEND, -step * knot],
                 // Far on one side of its knot a flow only shifts.
