@@ -143,7 +143,9 @@ fn a_damaged_artifact_is_noticed_reported_and_computed_again() {
     toy::damage_packs(&home.folder.path().join("store"));
     let again = home.run(PIPELINE, &["stages.total.with.add=0", "stages.total.with.limit=1000"]);
     assert_eq!(again.outcome, Outcome::Complete);
-    assert!(again.ran.contains(&"half[x=0]".to_owned()) && again.ran.contains(&"total".to_owned()), "{:?}", again.ran);
+    // Halves of 10 and 11 are the same bytes: whichever runs first mends the other's artifact, too.
+    let ran = |task: &str| again.ran.iter().any(|one| one == task);
+    assert!((ran("half[x=0]") || ran("half[x=1]")) && ran("half[x=2]") && ran("total"), "{:?}", again.ran);
     assert_eq!(again.campaign_digest, first.campaign_digest, "the same bytes as before");
 }
 
