@@ -3,7 +3,7 @@
 //! A flow's slope changes over a width of 1/|w| > 1, and near the start flows hardly bend. To resolve a peak of 0.05 kNPE
 //! on a broad continuum, flows must stretch the axis there by tens, bend it, and fold it back: from random weights every
 //! part of that alone makes the likelihood worse, so training stays at a broad hump (seen for AmC near 1.5 kNPE, also in the
-//! published weights of the study's authors). A start that already stretches and folds everywhere leaves just the bending.
+//! older of the authors' checkpoints, c008830). A start that already stretches and folds everywhere leaves just the bending.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,8 @@ pub enum FlowStart {
     #[default]
     Random,
     /// The first flows stretch the range of the bins, some shift its middle to 0, the rest fold it to the width of the
-    /// base; the random weights come on top.
+    /// base, all with knots that are even in the root of x (in x, if the range does not begin above 0); the random weights come
+    /// on top. Not of the study.
     Stretched,
 }
 
