@@ -1,6 +1,9 @@
 """Runs our estimators and PyTorch's in turns, on one thread and on two, and prints ratios.
 
     compare.py PROGRAM FOLDER [ROUNDS [THREADS...]]
+    compare.py PROGRAM FOLDER ROUNDS cuda
+
+With `cuda` both train on a GPU; PROGRAM must be built with the feature of this name.
 
 On one thread the processor's time counts, on more the time that passes: run those on a quiet machine. PROGRAM is the example `estimator_speed`, FOLDER takes weights and data. Needs torch, numpy and safetensors.
 """
@@ -27,6 +30,16 @@ ROWS = [
     ("TEDE step, 64 conditions", "tede step 64", "tede step 64", 1),
 ]
 
+GPU_ROWS = [
+    ("NFDE step, 1 condition x 10 000 different values", "nfde step 1 distinct", "nfde step 1 distinct (nets stacked)"),
+    ("the same", "nfde step 1 distinct", "nfde step 1 distinct (net by net)"),
+    ("NFDE step, 50 conditions x 10 000 events", "nfde step 50 weighted", "nfde step 50 events (nets stacked)"),
+    ("the same, PyTorch given our weighted values", "nfde step 50 weighted", "nfde step 50 weighted (nets stacked)"),
+    ("TEDE step, 64 conditions", "tede step 64", "tede step 64 (eager)"),
+]
+GPU_ROWS = [(name, ours, theirs, None) for name, ours, theirs in GPU_ROWS] + [
+    (name, ours, theirs[:-1] + ", TF32)", None) for name, ours, theirs in GPU_ROWS]
+
 
 def seconds(command, threads):
     # Choices of kernels that a machine made for other programs must not slow the peer down.
@@ -45,15 +58,18 @@ def main(program, folder, rounds=3, *threads):
     if not pathlib.Path(folder, "tede-loss.json").exists():
         subprocess.run([program, "prepare", folder], check=True)
     subprocess.run([*peer, "check", folder], check=True)
-    for threads in [int(number) for number in threads] or [1, 2]:
+    for threads in threads or ["1", "2"]:
         ours, theirs = [], []
         for _ in range(int(rounds)):
-            ours.append(seconds([program, "measure", folder, str(threads)], threads))
-            theirs.append(seconds([*peer, "measure", folder, str(threads)], threads))
+            count = os.cpu_count() if threads == "cuda" else threads
+            ours.append(seconds([program, "measure", folder, threads], count))
+            theirs.append(seconds([*peer, "measure", folder, threads], count))
         typical = lambda runs, key: statistics.median(run[key] for run in runs)
-        print(f"\n{threads} thread{'s' if threads > 1 else ''}, {'processor time' if threads == 1 else 'time'}, medians of {rounds} rounds, ms:\n")
+        where = "GPU" if threads == "cuda" else f"{threads} thread{'s' if int(threads) > 1 else ''}"
+        clock = "processor time" if threads == "1" else "time"
+        print(f"\n{where}, {clock}, medians of {rounds} rounds, ms:\n")
         print("| what | mctune | PyTorch | PyTorch / mctune | asked |\n|---|---|---|---|---|")
-        for name, mine, other, asked in ROWS:
+        for name, mine, other, asked in GPU_ROWS if threads == "cuda" else ROWS:
             a, b = typical(ours, mine), typical(theirs, other)
             kind = other[other.index("("):] if "(" in other else ""
             print(f"| {name} | {form(a)} | {form(b)} {kind} | {b / a:.1f} | {asked or ''} |", flush=True)

@@ -1,5 +1,5 @@
-"""The PyTorch side: `peer.py measure FOLDER THREADS` prints seconds of each task as JSON, `peer.py check FOLDER` compares
-what both sides compute from the same weights."""
+"""The PyTorch side: `peer.py measure FOLDER THREADS` prints seconds of each task as JSON, `peer.py measure FOLDER cuda`
+those of training steps on a GPU, `peer.py check FOLDER` compares what both sides compute from the same weights."""
 
 import json
 import pathlib
@@ -88,6 +88,38 @@ def measure(folder, threads):
     print(json.dumps(seconds))
 
 
+def measure_on_gpu(folder):
+    """Training steps with everything on the GPU, each until the GPU is done; products of matrices in full precision,
+    which is PyTorch's default, and in TF32."""
+    torch.manual_seed(1)
+    data, seconds = models.Data(folder), {}
+    scaled, source = data.scaled.cuda(), data.source.cuda()
+    values, weights = (tensor.cuda() for tensor in data.weighted(50))
+
+    def timed(step, repetitions):
+        def call():
+            step()
+            torch.cuda.synchronize()
+        for _ in range(5):
+            call()
+        return median(call, repetitions)
+
+    for tf32 in (False, True):
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        kind = ", TF32" if tf32 else ""
+        loose, stacked = models.nfde(folder).cuda(), models.StackedNfde(models.nfde(folder)).cuda()
+        for name, model in (("net by net", loose), ("nets stacked", stacked)):
+            step = nfde_step(model, scaled[:1], source[:1], data.values.cuda())
+            seconds[f"nfde step 1 distinct ({name}{kind})"] = timed(step, 20)
+        step = nfde_step(stacked, scaled[:50], source[:50], values, weights)
+        seconds[f"nfde step 50 weighted (nets stacked{kind})"] = timed(step, 20)
+        step = nfde_step(stacked, scaled[:50], source[:50], data.events(50).cuda())
+        seconds[f"nfde step 50 events (nets stacked{kind})"] = timed(step, 20)
+        tede = models.tede(folder).cuda().train()
+        seconds[f"tede step 64 (eager{kind})"] = timed(tede_step(tede, scaled, source, data.histograms().cuda()), 50)
+    print(json.dumps(seconds))
+
+
 def check(folder):
     """Largest differences between the two sides, as (name, difference, bound)."""
     data = models.Data(folder)
@@ -144,7 +176,9 @@ def gradients(name, prefix, model, loss):
 
 if __name__ == "__main__":
     command, folder, *rest = sys.argv[1:]
-    if command == "measure":
+    if command == "measure" and rest[0] == "cuda":
+        measure_on_gpu(pathlib.Path(folder))
+    elif command == "measure":
         measure(pathlib.Path(folder), int(rest[0]))
     else:
         check(pathlib.Path(folder))

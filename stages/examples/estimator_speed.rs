@@ -1,7 +1,9 @@
 //! Our side of `benches/estimators`: what both sides compute, and how long ours takes.
 //!
 //! `estimator_speed prepare FOLDER` simulates spectra, trains both estimators a little, and writes weights, data, and what
-//! we compute from them. `estimator_speed measure FOLDER THREADS` prints seconds of each task as JSON.
+//! we compute from them. `estimator_speed measure FOLDER THREADS` prints seconds of each task as JSON,
+//! `estimator_speed measure FOLDER cuda` those of training steps on a GPU.
+//! `estimator_speed courses` trains both estimators on the CPU and on a GPU and prints losses side by side.
 //! `estimator_speed epoch tede|nfde THREADS` times an epoch at the study's size, and tells the peak of memory.
 #![expect(clippy::print_stdout, reason = "an example reports to its user")]
 
@@ -12,8 +14,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use mctune_engine::stage::{Cancel, Seed};
 use mctune_neural::train::{
-    Entries, Histograms, LossGradient, Optimizer, StepReport, TrainConfig, TrainError, TrainRun, Trained, TrainingData,
-    ValidationSet, nfde_gradient, tede_gradient, train_nfde, train_tede,
+    Entries, EpochRecord, Histograms, LossGradient, Optimizer, StepReport, TrainConfig, TrainError, TrainRun, Trained,
+    TrainingData, ValidationSet, nfde_gradient, tede_gradient, train_nfde, train_tede,
 };
 use mctune_neural::{Bins, Condition, Device, Nfde, NfdeConfig, ParameterRange, Precision, Tede, TedeConfig};
 use mctune_stages::generate::{Constants, GenerateParams, Generator, Point, Request};
@@ -54,9 +56,11 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["prepare", folder] => prepare(Path::new(folder)),
+        ["measure", folder, "cuda"] => measure_on_gpu(Path::new(folder)),
+        ["courses"] => courses(),
         ["measure", folder, threads] => measure(Path::new(folder), threads.parse().context("number of threads")?),
         ["epoch", estimator, threads] => epoch(estimator, threads.parse().context("number of threads")?),
-        _ => bail!("estimator_speed prepare FOLDER | measure FOLDER THREADS | epoch tede|nfde THREADS"),
+        _ => bail!("estimator_speed prepare FOLDER | measure FOLDER THREADS|cuda | courses | epoch tede|nfde THREADS"),
     }
 }
 
@@ -169,15 +173,18 @@ impl Clock {
     }
 }
 
+/// Where, and on how many threads.
+type Place = (Device, usize);
+
 /// Runs a training; gives what it made and the seconds of its steps but the first.
 fn timed<M>(
-    threads: usize,
+    (device, threads): Place,
     train: impl FnOnce(&mut TrainRun<'_>) -> Result<Trained<M>, TrainError>,
-) -> Result<(M, Vec<f64>)> {
+) -> Result<(Trained<M>, Vec<f64>)> {
     let (mut last, mut seconds, clock) = (None, Vec::new(), Clock::of(threads));
     let trained = train(&mut TrainRun {
         seed: (1, 2),
-        device: Device::CPU,
+        device,
         threads,
         checkpoints: None,
         on_step: &mut |_: &StepReport| {
@@ -188,15 +195,15 @@ fn timed<M>(
         cancelled: &|| false,
         digests: BTreeMap::new(),
     })?;
-    Ok((trained.model, seconds))
+    Ok((trained, seconds))
 }
 
-fn nfde(data: &TrainingData<Entries>, config: &TrainConfig, threads: usize) -> Result<(Nfde, Vec<f64>)> {
-    timed(threads, |run| train_nfde(&NfdeConfig::default(), config, data, run))
+fn nfde(data: &TrainingData<Entries>, config: &TrainConfig, place: Place) -> Result<(Trained<Nfde>, Vec<f64>)> {
+    timed(place, |run| train_nfde(&NfdeConfig::default(), config, data, run))
 }
 
-fn tede(data: &TrainingData<Histograms>, config: &TrainConfig, threads: usize) -> Result<(Tede, Vec<f64>)> {
-    timed(threads, |run| train_tede(&TedeConfig::default(), config, data, run))
+fn tede(data: &TrainingData<Histograms>, config: &TrainConfig, place: Place) -> Result<(Trained<Tede>, Vec<f64>)> {
+    timed(place, |run| train_tede(&TedeConfig::default(), config, data, run))
 }
 
 fn prepare(folder: &Path) -> Result<()> {
@@ -219,7 +226,7 @@ fn prepare(folder: &Path) -> Result<()> {
     // Weights that have learned something, so that flows bend and densities have peaks.
     let optimizer = Optimizer { learning_rate: 2e-3, ..Optimizer::nfde() };
     let config = TrainConfig { epochs: 60, optimizer, ..TrainConfig::nfde() };
-    let (model, _) = nfde(&data.entries(NFDE_BATCH, 1), &config, 2)?;
+    let (Trained { model, .. }, _) = nfde(&data.entries(NFDE_BATCH, 1), &config, (Device::CPU, 2))?;
     let files = model.to_files()?;
     write("nfde.safetensors", &files.tensors)?;
     write("nfde.json", &files.description)?;
@@ -228,7 +235,7 @@ fn prepare(folder: &Path) -> Result<()> {
     gradient("nfde", nfde_gradient(&model, &data.entries(NFDE_BATCH, 1))?)?;
 
     let config = TrainConfig { epochs: 30, patience: None, ..TrainConfig::tede() };
-    let (model, _) = tede(&data.histograms(1), &config, 2)?;
+    let (Trained { model, .. }, _) = tede(&data.histograms(1), &config, (Device::CPU, 2))?;
     let files = model.to_files()?;
     write("tede.safetensors", &files.tensors)?;
     write("tede.json", &files.description)?;
@@ -262,19 +269,59 @@ fn measure(folder: &Path, threads: usize) -> Result<()> {
     let condition = data.conditions(1)[0];
     let predict = || drop(std::hint::black_box(flow.log_densities(condition, &data.values, Precision::Single)));
     seconds.insert("nfde log density".into(), median_of(Clock::of(threads), 100, predict));
-    let once = TrainConfig { epochs: 1, ..TrainConfig::nfde() };
-    let single = TrainConfig { batch: 1, ..once.clone() };
-    seconds.insert("nfde step 1 distinct".into(), median(nfde(&data.distinct(4 * STEPS), &single, threads)?.1));
-    seconds.insert("nfde step 50 weighted".into(), median(nfde(&data.entries(NFDE_BATCH, STEPS), &once, threads)?.1));
     for batch in [1, 5, TEDE_BATCH] {
         let conditions = data.conditions(batch);
         let predict = || drop(std::hint::black_box(encoder.densities(&conditions)));
         seconds.insert(format!("tede forward {batch}"), median_of(Clock::of(threads), 400 / batch.min(10), predict));
     }
-    let once = TrainConfig { epochs: 1, ..TrainConfig::tede() };
-    seconds.insert("tede step 64".into(), median(tede(&data.histograms(4 * STEPS), &once, threads)?.1));
+    steps(&data, (Device::CPU, threads), &mut seconds)?;
     println!("{}", serde_json::to_string(&seconds)?);
     Ok(())
+}
+
+/// Times training steps.
+fn steps(data: &Data, place: Place, seconds: &mut BTreeMap<String, f64>) -> Result<()> {
+    let once = TrainConfig { epochs: 1, ..TrainConfig::nfde() };
+    let single = TrainConfig { batch: 1, ..once.clone() };
+    seconds.insert("nfde step 1 distinct".into(), median(nfde(&data.distinct(4 * STEPS), &single, place)?.1));
+    seconds.insert("nfde step 50 weighted".into(), median(nfde(&data.entries(NFDE_BATCH, STEPS), &once, place)?.1));
+    let once = TrainConfig { epochs: 1, ..TrainConfig::tede() };
+    seconds.insert("tede step 64".into(), median(tede(&data.histograms(4 * STEPS), &once, place)?.1));
+    Ok(())
+}
+
+fn gpu() -> Result<Place> {
+    Ok((Device::cuda(0)?, std::thread::available_parallelism()?.get()))
+}
+
+fn measure_on_gpu(folder: &Path) -> Result<()> {
+    let data: Data = serde_json::from_slice(&std::fs::read(folder.join("data.json"))?)?;
+    let mut seconds = BTreeMap::new();
+    steps(&data, gpu()?, &mut seconds)?;
+    println!("{}", serde_json::to_string(&seconds)?);
+    Ok(())
+}
+
+/// The same training on the CPU and on the GPU.
+fn courses() -> Result<()> {
+    let (data, gpu) = (simulate(100)?, gpu()?);
+    let cpu = (Device::CPU, gpu.1);
+    let config = TrainConfig { epochs: 10, patience: None, ..TrainConfig::tede() };
+    let train = |place| Ok::<_, anyhow::Error>(tede(&data.histograms(1), &config, place)?.0.history);
+    compare("TEDE", &train(cpu)?, &train(gpu)?);
+    let optimizer = Optimizer { learning_rate: 1e-3, ..Optimizer::nfde() };
+    let config = TrainConfig { epochs: 10, batch: 10, optimizer, ..TrainConfig::nfde() };
+    let train = |place| Ok::<_, anyhow::Error>(nfde(&data.entries(data.spectra.len(), 1), &config, place)?.0.history);
+    compare("NFDE", &train(cpu)?, &train(gpu)?);
+    Ok(())
+}
+
+fn compare(name: &str, cpu: &[EpochRecord], gpu: &[EpochRecord]) {
+    println!("\n| {name}, epoch | loss on the CPU | loss on the GPU | relative difference |\n|---|---|---|---|");
+    for (cpu, gpu) in cpu.iter().zip(gpu) {
+        let difference = (gpu.loss / cpu.loss - 1.0).abs();
+        println!("| {} | {:.6} | {:.6} | {difference:.1e} |", cpu.epoch, cpu.loss, gpu.loss);
+    }
 }
 
 /// An epoch over the study's 21^3 points of five sources, and the judging against its 10^3 points between them. The

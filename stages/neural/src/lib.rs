@@ -7,11 +7,13 @@
 //! Two implementations of each network live side by side: fused kernels over slices (`kernels`, `tede/network.rs`,
 //! `nfde/flow.rs`, `nfde/net.rs`) that train and predict on the CPU, with results that do not depend on the number of
 //! threads; and the plain tensor form in burn (`*/reference.rs`), whose automatic derivatives check the kernels and which
-//! runs on other devices.
+//! runs on other devices, with kernels of our own where it would be slow (`gpu`).
 
 mod artifact;
 mod device;
 mod error;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod import;
 mod kernels;
 pub mod metrics;

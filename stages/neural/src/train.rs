@@ -13,9 +13,9 @@ mod data;
 mod gradient;
 mod history;
 mod judge;
-mod optimizer;
+pub(crate) mod optimizer;
 mod state;
-mod tensors;
+pub(crate) mod tensors;
 mod unbinned;
 
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! The flows as one operation of burn: ln p forward, and backward an analytic gradient in place of a recorded one.
 //!
-//! On the CPU backend it is the fused kernel of `flow.rs`. Other backends compute the same formulas in tensor operations
-//! ([`log_densities`], [`derivatives`]); recorded automatically, the hundreds of intermediate tensors of a hundred flows
-//! would be kept until the way back, and each of them differentiated by itself.
+//! On the CPU backend it is the fused kernel of `flow.rs`, on CUDA that of `gpu::flows`. Any other backend would compute
+//! the same formulas in tensor operations ([`log_densities`], [`derivatives`]); recorded automatically, the hundreds of
+//! intermediate tensors of a hundred flows would be kept until the way back, and each of them differentiated by itself.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -34,9 +34,6 @@ pub(crate) trait FlowBackend: Backend {
         derivatives(flows, values, &upstream)
     }
 }
-
-#[cfg(feature = "cuda")]
-impl FlowBackend for burn::backend::Cuda {}
 
 impl FlowBackend for Flex {
     fn forward(flows: &FlowTensors<Self>, values: Tensor<Self, 2>) -> Tensor<Self, 2> {

@@ -7,7 +7,7 @@
 mod nfde;
 mod tede;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::Range;
 
@@ -59,48 +59,71 @@ pub(crate) struct Moment {
     pub(crate) steps: u64,
 }
 
+/// Weights with their moments: mean gradients, mean squared gradients.
+#[derive(Debug, Clone)]
+pub(crate) struct Moving<B: Backend> {
+    /// Weights.
+    pub(crate) weights: Tensor<B, 1>,
+    /// Mean gradient.
+    pub(crate) first: Tensor<B, 1>,
+    /// Mean squared gradient.
+    pub(crate) second: Tensor<B, 1>,
+}
+
+/// A backend with its own step of AdamW.
+pub(crate) trait AdamwBackend: FlowBackend {
+    /// Where a step of `optimizer::adamw` moves to.
+    fn adamw(from: Moving<Self>, gradient: Tensor<Self, 1>, factors: &Factors) -> Moving<Self> {
+        adamw(from, gradient, factors)
+    }
+}
+
+impl AdamwBackend for burn::backend::Flex {}
+
 /// Makes the steps of a training.
 pub(crate) struct Tensors<'a, N, B: Backend> {
     network: N,
     config: &'a TrainConfig,
     device: B::Device,
-    weights: Vec<Tensor<B, 1>>,
-    first: Vec<Tensor<B, 1>>,
-    second: Vec<Tensor<B, 1>>,
+    pieces: Vec<Moving<B>>,
     steps: u64,
 }
 
-impl<'a, N: Network, B: Backend> Tensors<'a, N, B> {
+impl<'a, N: Network, B: AdamwBackend> Tensors<'a, N, B> {
     /// A learner that starts from `state`.
     pub(crate) fn new(network: N, config: &'a TrainConfig, device: B::Device, state: &State) -> Self {
-        let pieces = network.pieces();
-        let cut = |numbers: &[f32]| {
-            let piece = |place: &Range<usize>| vector::<B>(numbers[place.clone()].to_vec(), &device);
-            pieces.iter().map(piece).collect()
-        };
         let State { weights, moments, .. } = state;
-        let (weights, first, second) = (cut(weights), cut(&moments.first), cut(&moments.second));
-        Self { network, config, device, weights, first, second, steps: moments.steps }
+        let cut = |place: Range<usize>| {
+            let piece = |numbers: &[f32]| vector::<B>(numbers[place.clone()].to_vec(), &device);
+            Moving { weights: piece(weights), first: piece(&moments.first), second: piece(&moments.second) }
+        };
+        let pieces = network.pieces().into_iter().map(cut).collect();
+        Self { network, config, device, pieces, steps: moments.steps }
     }
 
     fn update(&mut self, gradients: Vec<Tensor<B, 1>>, step: &Step) {
         let Step { kind, factors } = step;
-        let all = self.weights.iter_mut().zip(&mut self.first).zip(&mut self.second).zip(gradients);
-        for (((weights, first), second), gradient) in all {
-            match kind {
-                OptimizerKind::Adamw => adamw((weights, first, second), gradient, factors),
-                OptimizerKind::Rmsprop => rmsprop((weights, second), gradient, factors),
-            }
+        for (piece, gradient) in self.pieces.iter_mut().zip(gradients) {
+            *piece = match kind {
+                OptimizerKind::Adamw => B::adamw(piece.clone(), gradient, factors),
+                OptimizerKind::Rmsprop => rmsprop(piece.clone(), gradient, factors),
+            };
         }
+    }
+
+    /// One number for each weight, back on the host.
+    fn join(&self, part: impl Fn(&Moving<B>) -> &Tensor<B, 1>) -> Result<Vec<f32>, TrainError> {
+        let pieces: Result<Vec<_>, _> = self.pieces.iter().map(|piece| host(part(piece).clone())).collect();
+        Ok(pieces?.concat())
     }
 }
 
-impl<N: Network, B: FlowBackend> Learner for Tensors<'_, N, B> {
+impl<N: Network, B: AdamwBackend> Learner for Tensors<'_, N, B> {
     const MEASURE: Measure = N::MEASURE;
 
     fn step(&mut self, batch: &[usize], epoch: usize, learning_rate: f64) -> Result<f64, TrainError> {
-        let leaf = |weights: &Tensor<B, 1>| Tensor::<Autodiff<B>, 1>::from_inner(weights.clone()).require_grad();
-        let leaves: Vec<_> = self.weights.iter().map(leaf).collect();
+        let leaf = |piece: &Moving<B>| Tensor::<Autodiff<B>, 1>::from_inner(piece.weights.clone()).require_grad();
+        let leaves: Vec<_> = self.pieces.iter().map(leaf).collect();
         let moment = Moment { epoch, steps: self.steps };
         let losses = self.network.losses::<B>(leaves.clone(), batch, moment, &self.device);
         let sum = losses.clone().sum();
@@ -123,45 +146,34 @@ impl<N: Network, B: FlowBackend> Learner for Tensors<'_, N, B> {
     }
 
     fn export(&mut self, state: &mut State) -> Result<(), TrainError> {
-        let join = |pieces: &[Tensor<B, 1>]| -> Result<Vec<f32>, TrainError> {
-            let pieces: Result<Vec<_>, _> = pieces.iter().map(|piece| host(piece.clone())).collect();
-            Ok(pieces?.concat())
-        };
-        state.weights = join(&self.weights)?;
-        state.moments = Moments { first: join(&self.first)?, second: join(&self.second)?, steps: self.steps };
+        state.weights = self.join(|piece| &piece.weights)?;
+        let (first, second) = (self.join(|piece| &piece.first)?, self.join(|piece| &piece.second)?);
+        state.moments = Moments { first, second, steps: self.steps };
         Ok(())
     }
 
     fn validate(&mut self) -> Result<Vec<SourceDistances>, TrainError> {
-        let weights: Result<Vec<_>, _> = self.weights.iter().map(|piece| host(piece.clone())).collect();
-        Ok(self.network.validate(&weights?.concat()))
+        Ok(self.network.validate(&self.join(|piece| &piece.weights)?))
     }
 }
 
 /// The formula of `optimizer::adamw`.
-fn adamw<B: Backend>(
-    (weights, first, second): (&mut Tensor<B, 1>, &mut Tensor<B, 1>, &mut Tensor<B, 1>),
-    gradient: Tensor<B, 1>,
-    factors: &Factors,
-) {
+fn adamw<B: Backend>(from: Moving<B>, gradient: Tensor<B, 1>, factors: &Factors) -> Moving<B> {
     let Factors { decay, beta1, beta2, rate, second: correction, epsilon } = *factors;
     let square = gradient.clone() * gradient.clone();
-    *first = first.clone() * beta1 + gradient * (1.0 - beta1);
-    *second = second.clone() * beta2 + square * (1.0 - beta2);
+    let first = from.first * beta1 + gradient * (1.0 - beta1);
+    let second = from.second * beta2 + square * (1.0 - beta2);
     let root = (second.clone() * correction).sqrt() + epsilon;
-    *weights = weights.clone() * decay - first.clone() / root * rate;
+    Moving { weights: from.weights * decay - first.clone() / root * rate, first, second }
 }
 
 /// The formula of `optimizer::rmsprop`.
-fn rmsprop<B: Backend>(
-    (weights, second): (&mut Tensor<B, 1>, &mut Tensor<B, 1>),
-    gradient: Tensor<B, 1>,
-    factors: &Factors,
-) {
+fn rmsprop<B: Backend>(from: Moving<B>, gradient: Tensor<B, 1>, factors: &Factors) -> Moving<B> {
     let Factors { decay, beta2, rate, epsilon, .. } = *factors;
-    let gradient = gradient + weights.clone() * decay;
-    *second = second.clone() * beta2 + gradient.clone() * gradient.clone() * (1.0 - beta2);
-    *weights = weights.clone() - gradient / (second.clone().sqrt() + epsilon) * rate;
+    let gradient = gradient + from.weights.clone() * decay;
+    let second = from.second * beta2 + gradient.clone() * gradient.clone() * (1.0 - beta2);
+    let weights = from.weights - gradient / (second.clone().sqrt() + epsilon) * rate;
+    Moving { weights, first: from.first, second }
 }
 
 /// Numbers on a device.

@@ -11,7 +11,7 @@ use crate::{Device, TedeConfig};
 
 type A = Autodiff<Flex>;
 
-fn numbers(count: usize, scale: f64, seed: u32) -> Vec<f32> {
+pub(crate) fn numbers(count: usize, scale: f64, seed: u32) -> Vec<f32> {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
@@ -29,7 +29,7 @@ fn largest(a: Tensor<Flex, 2>, b: Tensor<Flex, 2>) -> f32 {
 }
 
 /// (w, u, b) of 17 flows under 5 conditions, 150 values each, and some weights of these.
-fn chain() -> (FlowTensors<Flex>, Tensor<Flex, 2>, Tensor<Flex, 2>) {
+pub(crate) fn chain() -> (FlowTensors<Flex>, Tensor<Flex, 2>, Tensor<Flex, 2>) {
     let factors = [1, 2, 3].map(|seed| tensor(numbers(17 * 5, if seed < 3 { 1.8 } else { 3.0 }, seed), [17, 5]));
     (factors, tensor(numbers(5 * 150, 8.0, 4), [5, 150]), tensor(numbers(5 * 150, 0.02, 5), [5, 150]))
 }
@@ -109,6 +109,24 @@ fn an_nfde_has_the_course_it_has_on_the_cpu() {
         let run = |device| train_nfde(&architecture, &config, &data, &mut on(device)).unwrap();
         agree(&run(Device::CPU).history, &run(Device::BURN).history, 1e-4);
     }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn courses_on_a_gpu_are_those_of_the_cpu() {
+    // Products of matrices are rounded to TF32 there.
+    let gpu = Device::cuda(0).unwrap();
+    let (architecture, config) = small_tede();
+    let config = TrainConfig { epochs: 3, ..config };
+    let run = |device| train_tede(&architecture, &config, &toy(histograms()), &mut on(device)).unwrap();
+    let (cpu, on_gpu) = (run(Device::CPU), run(gpu));
+    agree(&cpu.history, &on_gpu.history, 2e-3);
+    assert_eq!(on_gpu.model.description().training.as_ref().unwrap().device, "cuda");
+    let (architecture, config) = small_nfde();
+    let config = TrainConfig { epochs: 3, ..config };
+    let run = |device| train_nfde(&architecture, &config, &toy(entries(5, 0.0)), &mut on(device)).unwrap();
+    agree(&run(Device::CPU).history, &run(gpu).history, 2e-3);
 }
 
 #[test]
