@@ -4,7 +4,7 @@
 //! we compute from them. `estimator_speed measure FOLDER THREADS` prints seconds of each task as JSON,
 //! `estimator_speed measure FOLDER cuda` those of training steps on a GPU.
 //! `estimator_speed courses` trains both estimators on the CPU and on a GPU and prints losses side by side.
-//! `estimator_speed epoch tede|nfde THREADS` times an epoch at the study's size, and tells the peak of memory.
+//! `estimator_speed epoch tede|nfde THREADS|cuda` times an epoch at the study's size, and tells the peak of memory.
 #![expect(clippy::print_stdout, reason = "an example reports to its user")]
 
 use std::collections::BTreeMap;
@@ -59,8 +59,11 @@ fn main() -> Result<()> {
         ["measure", folder, "cuda"] => measure_on_gpu(Path::new(folder)),
         ["courses"] => courses(),
         ["measure", folder, threads] => measure(Path::new(folder), threads.parse().context("number of threads")?),
-        ["epoch", estimator, threads] => epoch(estimator, threads.parse().context("number of threads")?),
-        _ => bail!("estimator_speed prepare FOLDER | measure FOLDER THREADS|cuda | courses | epoch tede|nfde THREADS"),
+        ["epoch", estimator, "cuda"] => epoch(estimator, gpu()?),
+        ["epoch", estimator, threads] => epoch(estimator, (Device::CPU, threads.parse().context("number of threads")?)),
+        _ => bail!(
+            "estimator_speed prepare FOLDER | measure FOLDER THREADS|cuda | courses | epoch tede|nfde THREADS|cuda"
+        ),
     }
 }
 
@@ -326,7 +329,7 @@ fn compare(name: &str, cpu: &[EpochRecord], gpu: &[EpochRecord]) {
 
 /// An epoch over the study's 21^3 points of five sources, and the judging against its 10^3 points between them. The
 /// spectra are those of fewer points, repeated: their lengths, which is what time depends on, are spread like the study's.
-fn epoch(estimator: &str, threads: usize) -> Result<()> {
+fn epoch(estimator: &str, (device, threads): Place) -> Result<()> {
     const TRAINING: usize = 46_305;
     const JUDGING: usize = 5000;
     let data = simulate(200)?;
@@ -341,7 +344,7 @@ fn epoch(estimator: &str, threads: usize) -> Result<()> {
     let (mut first, mut last, mut end) = (None, None, None);
     let mut run = TrainRun {
         seed: (1, 2),
-        device: Device::CPU,
+        device,
         threads,
         checkpoints: None,
         on_step: &mut |report: &StepReport| {
@@ -372,8 +375,9 @@ fn epoch(estimator: &str, threads: usize) -> Result<()> {
     let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = peak.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("peak memory unknown").to_owned();
     println!(
-        "{estimator}, {threads} threads: {training:.1} s for {steps} steps over {spectra} spectra, {:.1} s for {TRAINING}; \
+        "{estimator}, {}{threads} threads: {training:.1} s for {steps} steps over {spectra} spectra, {:.1} s for {TRAINING}; \
          judging {JUDGING} spectra {:.1} s; {peak}",
+        if device == Device::CPU { "" } else { "a GPU and " },
         training * TRAINING as f64 / spectra as f64,
         (end - last).as_secs_f64()
     );

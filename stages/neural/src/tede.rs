@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod dropout;
 pub(crate) mod layout;
 pub(crate) mod network;
+pub(crate) mod operation;
 mod piecewise;
 mod precise;
 pub(crate) mod reference;
@@ -147,7 +148,7 @@ impl Tede {
         let device = Default::default();
         let weights = reference::Weights::<Flex>::new(&self.layout, &self.weights.values, &device, |tensor| tensor);
         let (scaled, sources) = self.inputs(conditions);
-        let logits = weights.logits(&self.layout, (&scaled, &sources), &[], &device).into_data();
+        let logits = weights.logits::<operation::Plain>(&self.layout, (&scaled, &sources), &[], &device).into_data();
         #[expect(clippy::expect_used, reason = "weights of f32 give logits of f32")]
         let logits = logits.as_slice().expect("logits of f32");
         let mut result = vec![0.0; conditions.len() * self.layout.sizes.bins];

@@ -146,7 +146,9 @@ pub fn train_tede(
     check(architecture, config, data)?;
     let sizes = Sizes { parameters: data.parameters.len(), sources: data.sources.len(), bins: data.bins.count };
     let layout = crate::tede::layout::Layout::new(architecture, sizes);
-    let (judged, pool) = (Judged::all(data), pool(run.threads.min(2))?);
+    // The fused kernels share a step between two threads; spectra for a GPU are drawn on all of them.
+    let threads = if matches!(run.device.kind(), Kind::Cpu) { run.threads.min(2) } else { run.threads };
+    let (judged, pool) = (Judged::all(data), pool(threads)?);
     let setting = Setting { layout: &layout, config, judged: &judged, seed: run.seed, pool: pool.as_ref() };
     let mut checkpoints = Checkpoints::new(run.checkpoints, &named(architecture, run.device), config, data, run.seed);
     let state = checkpoints.latest(layout.total).unwrap_or_else(|| State::initial(&layout.tensors, run.seed));

@@ -2,13 +2,11 @@
 
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::launch::{THREADS, beside, cubes_of};
 use crate::train::optimizer::Factors;
-
-const THREADS: u32 = 256;
 
 /// New (weights, mean gradient, mean squared gradient) by the formula of `optimizer::adamw`.
 ///
@@ -20,17 +18,15 @@ pub(super) fn step<R: CubeRuntime>(
     factors: &Factors,
 ) -> [CubeTensor<R>; 3] {
     let Factors { decay, beta1, beta2, rate, second: correction, epsilon } = *factors;
-    let (client, count) = (gradient.client.clone(), gradient.meta.shape()[0]);
-    let new = old.each_ref().map(|old| {
-        let shape = old.meta.shape().clone();
-        empty_device_contiguous_dtype(client.clone(), old.device.clone(), shape, old.dtype)
-    });
+    let client = gradient.client.clone();
+    let new = old.each_ref().map(|old| beside(old, &[old.meta.num_elements()]));
+    let cubes = cubes_of(&gradient);
     let [weights, first, second] = old.map(|old| into_contiguous(old).into_tensor_arg());
     let gradient = into_contiguous(gradient).into_tensor_arg();
     let [new_weights, new_first, new_second] = new.clone().map(CubeTensor::into_tensor_arg);
     adamw::launch::<R>(
         &client,
-        CubeCount::Static((count as u32).div_ceil(THREADS), 1, 1),
+        cubes,
         CubeDim::new_1d(THREADS),
         weights,
         first,

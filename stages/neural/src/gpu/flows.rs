@@ -1,12 +1,11 @@
 //! The flows, one thread for each value: ln p, and its derivatives by the formulas of `nfde::flow`.
 
 use burn_cubecl::CubeRuntime;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Threads of a cube; all of them take values of one condition.
-const THREADS: u32 = 256;
+use super::launch::{THREADS, beside};
+
 /// What `nfde::flow` adds to a slope, so that its logarithm is finite.
 const EPSILON: f32 = 1e-10;
 /// ln(2 pi) / 2.
@@ -17,11 +16,11 @@ const HALF_LOG_TWO_PI: f32 = 0.918_938_5;
 /// # Shapes
 /// `flows`: (w, u, b), flows x conditions each; `values`: conditions x values; the result as well.
 pub(super) fn log_densities<R: CubeRuntime>(flows: [CubeTensor<R>; 3], values: CubeTensor<R>) -> CubeTensor<R> {
-    let (client, launch) = (values.client.clone(), Launch::of(&values));
-    let result = launch.empty(&values, &[launch.conditions, launch.values]);
+    let (client, conditions, count) = (values.client.clone(), values.meta.shape()[0], values.meta.shape()[1]);
+    let result = beside(&values, &[conditions, count]);
     let [w, u, b] = flows.map(CubeTensor::into_tensor_arg);
     let (values, out) = (values.into_tensor_arg(), result.clone().into_tensor_arg());
-    forward::launch::<R>(&client, launch.cubes(), CubeDim::new_1d(THREADS), w, u, b, values, out);
+    forward::launch::<R>(&client, cubes(count, conditions), CubeDim::new_1d(THREADS), w, u, b, values, out);
     result
 }
 
@@ -34,40 +33,23 @@ pub(super) fn derivatives<R: CubeRuntime>(
     values: CubeTensor<R>,
     upstream: CubeTensor<R>,
 ) -> CubeTensor<R> {
-    let (client, launch, count) = (values.client.clone(), Launch::of(&values), flows[0].meta.shape()[0]);
-    let padded = launch.values.next_multiple_of(THREADS as usize);
+    let (client, conditions, count) = (values.client.clone(), values.meta.shape()[0], values.meta.shape()[1]);
+    let flow_count = flows[0].meta.shape()[0];
+    let padded = count.next_multiple_of(THREADS as usize);
     let plane = client.properties().hardware.plane_size_min as usize;
-    let bends = launch.empty(&values, &[count, launch.conditions, padded]);
-    let parts = launch.empty(&values, &[3, count, launch.conditions, padded / plane]);
+    let bends = beside(&values, &[flow_count, conditions, padded]);
+    let parts = beside(&values, &[3, flow_count, conditions, padded / plane]);
     let [w, u, b] = flows.map(CubeTensor::into_tensor_arg);
     let (values, upstream) = (values.into_tensor_arg(), upstream.into_tensor_arg());
     let (bends, out) = (bends.into_tensor_arg(), parts.clone().into_tensor_arg());
-    let threads = CubeDim::new_1d(THREADS);
-    backward::launch::<R>(&client, launch.cubes(), threads, w, u, b, values, upstream, bends, out);
+    let (cubes, threads) = (cubes(count, conditions), CubeDim::new_1d(THREADS));
+    backward::launch::<R>(&client, cubes, threads, w, u, b, values, upstream, bends, out);
     parts
 }
 
-/// How much there is to do.
-struct Launch {
-    conditions: usize,
-    values: usize,
-}
-
-impl Launch {
-    fn of<R: CubeRuntime>(values: &CubeTensor<R>) -> Self {
-        let shape = values.meta.shape();
-        Self { conditions: shape[0], values: shape[1] }
-    }
-
-    fn cubes(&self) -> CubeCount {
-        CubeCount::Static((self.values as u32).div_ceil(THREADS), self.conditions as u32, 1)
-    }
-
-    /// A tensor beside `other`, without gaps, whose numbers are yet to be written.
-    fn empty<R: CubeRuntime>(&self, other: &CubeTensor<R>, shape: &[usize]) -> CubeTensor<R> {
-        let (client, device) = (other.client.clone(), other.device.clone());
-        empty_device_contiguous_dtype(client, device, shape.to_vec().into(), other.dtype)
-    }
+/// A cube takes values of one condition.
+fn cubes(values: usize, conditions: usize) -> CubeCount {
+    CubeCount::Static((values as u32).div_ceil(THREADS), conditions as u32, 1)
 }
 
 #[cube]

@@ -39,12 +39,53 @@ fn flows_have_the_values_and_derivatives_of_the_cpu() {
     }
 }
 
+fn random<const D: usize>(shape: [usize; D], scale: f64, seed: u32) -> Tensor<Flex, D> {
+    let numbers = numbers(shape.iter().product(), scale, seed);
+    Tensor::from_data(TensorData::new(numbers, shape), &Default::default())
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn layers_have_the_values_and_derivatives_of_tensor_operations() {
+    for n in [50, 100, 800] {
+        let (x, gain, shift, up) =
+            (random([37, n], 4.0, 1), random([n], 2.0, 2), random([n], 1.0, 3), random([37, n], 1.0, 4));
+        let found = Cuda::norm(moved(x.clone()), moved(gain.clone()), moved(shift.clone()));
+        assert!(difference(Flex::norm(x.clone(), gain.clone(), shift), found) < 2e-6);
+        let found = Cuda::norm_backward(moved(x.clone()), moved(gain.clone()), moved(up.clone()));
+        let expected = Flex::norm_backward(x, gain, up);
+        assert!(difference(expected.0, found.0) < 2e-6);
+        assert!(difference(expected.1, found.1) < 2e-6);
+        assert!(difference(expected.2, found.2) < 2e-6);
+    }
+    let (x, up) = (random([37, 50], 8.0, 1), random([37, 50], 1.0, 4));
+    let found = <Cuda as LayerBackend>::gelu(moved(x.clone()));
+    assert!(difference(<Flex as LayerBackend>::gelu(x.clone()), found) < 2e-6);
+    let found = <Cuda as LayerBackend>::gelu_backward(moved(x.clone()), moved(up.clone()));
+    assert!(difference(<Flex as LayerBackend>::gelu_backward(x, up), found) < 2e-6);
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn attention_has_the_values_and_derivatives_of_tensor_operations() {
+    for (tokens, heads, channels) in [(4, 10, 10), (7, 3, 5)] {
+        let shape = AttentionShape { tokens, heads, channels };
+        let (qkv, up) = (random([9 * tokens, 3 * shape.width()], 3.0, 1), random([9 * tokens, shape.width()], 1.0, 2));
+        for mask in [None, Some(random([9, heads, tokens, tokens], 2.0, 3))] {
+            let there = || mask.clone().map(moved);
+            let found = Cuda::attend(moved(qkv.clone()), shape, there());
+            assert!(difference(Flex::attend(qkv.clone(), shape, mask.clone()), found) < 2e-6);
+            let found = Cuda::attend_backward(moved(qkv.clone()), shape, there(), moved(up.clone()));
+            let expected = Flex::attend_backward(qkv.clone(), shape, mask.clone(), up.clone());
+            assert!(difference(expected, found) < 2e-6);
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs an NVIDIA GPU"]
 fn adamw_moves_like_the_tensor_operations() {
-    let vector = |seed, scale| {
-        Tensor::<Flex, 1>::from_data(TensorData::new(numbers(1000, scale, seed), [1000]), &Default::default())
-    };
+    let vector = |seed, scale| random([1000], scale, seed);
     let from = Moving { weights: vector(1, 1.0), first: vector(2, 0.1), second: vector(3, 0.1).abs() };
     let factors = Factors { decay: 0.999, beta1: 0.9, beta2: 0.95, rate: 0.01, second: 1.3, epsilon: 1e-8 };
     let on_gpu = Moving {

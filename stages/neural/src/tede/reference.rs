@@ -1,12 +1,14 @@
 //! The same network in plain burn tensors: what the fused kernels are checked against, and the form for other devices.
 
-use burn::tensor::activation::{gelu, relu, silu, softmax};
+use burn::tensor::activation::{relu, silu};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::dropout::Masks;
 use super::layout::{Block, Dense, Layout, Mlp, Norm};
+use super::operation::Layers;
 use crate::Activation;
+use crate::kernels::attention::AttentionShape;
 
 /// The weights as one flat tensor per entry of the layout.
 pub(crate) struct Weights<B: Backend> {
@@ -43,43 +45,43 @@ impl<B: Backend> Weights<B> {
         x.matmul(matrix) + self.vector(dense.bias.start).unsqueeze()
     }
 
-    fn norm(&self, norm: &Norm, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let centred = x.clone() - x.mean_dim(1);
-        let variance = (centred.clone() * centred.clone()).mean_dim(1);
-        centred / (variance + 1e-5).sqrt() * self.vector(norm.gain.start).unsqueeze()
-            + self.vector(norm.shift.start).unsqueeze()
+    fn norm<L: Layers<B>>(&self, norm: &Norm, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        L::norm(x, self.vector(norm.gain.start), self.vector(norm.shift.start))
     }
 
-    fn mlp(&self, activation: Activation, mlp: &Mlp, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let layer = |x, (dense, norm): &(Dense, Norm)| activate(activation, self.norm(norm, self.dense(dense, x)));
+    fn mlp<L: Layers<B>>(&self, activation: Activation, mlp: &Mlp, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let layer =
+            |x, (dense, norm): &(Dense, Norm)| activate::<B, L>(activation, self.norm::<L>(norm, self.dense(dense, x)));
         let hidden = mlp.hidden.iter().fold(x, layer);
         self.dense(&mlp.last, hidden)
     }
 
-    fn block(&self, layout: &Layout, block: &Block, x: Tensor<B, 2>, masks: Option<&Masks>) -> Tensor<B, 2> {
+    fn block<L: Layers<B>>(
+        &self,
+        layout: &Layout,
+        block: &Block,
+        x: Tensor<B, 2>,
+        masks: Option<&Masks>,
+    ) -> Tensor<B, 2> {
         let (tokens, heads, d) = (layout.tokens(), layout.config.heads, layout.config.d_model);
-        let (conditions, channels) = (x.dims()[0] / tokens, d / heads);
-        let qkv = self.dense(&block.qkv, x.clone());
-        let part = |index: usize| {
-            let part = qkv.clone().narrow(1, index * d, d);
-            part.reshape([conditions, tokens, heads, channels]).swap_dims(1, 2)
-        };
-        let scores = part(0).matmul(part(1).transpose()) / (channels as f64).sqrt();
-        let kept = masked(softmax(scores, 3), masks.map(|masks| &masks.weights));
-        let mixed = kept.matmul(part(2)).swap_dims(1, 2).reshape([conditions * tokens, d]);
+        let conditions = x.dims()[0] / tokens;
+        let shape = AttentionShape { tokens, heads, channels: d / heads };
+        let device = x.device();
+        let kept = masks.map(|masks| flat(&masks.weights, &device).reshape([conditions, heads, tokens, tokens]));
+        let mixed = L::attend(self.dense(&block.qkv, x.clone()), shape, kept);
         let output = masked(self.dense(&block.output, mixed), masks.map(|masks| &masks.output));
-        let x = self.norm(&block.norm1, x + output);
-        let wide = activate(layout.config.activation, self.dense(&block.widen, x.clone()));
+        let x = self.norm::<L>(&block.norm1, x + output);
+        let wide = activate::<B, L>(layout.config.activation, self.dense(&block.widen, x.clone()));
         let wide = masked(wide, masks.map(|masks| &masks.wide));
         let narrow = masked(self.dense(&block.narrow, wide), masks.map(|masks| &masks.narrow));
-        self.norm(&block.norm2, x + narrow)
+        self.norm::<L>(&block.norm2, x + narrow)
     }
 
-    /// Logits, with what dropout leaves of each layer, or all of it without `masks`.
+    /// Logits, with what dropout leaves of each layer, or all of it without `masks`; layers are computed as `L` does.
     ///
     /// # Shapes
     /// `scaled`: conditions x parameters; `sources`: conditions; `masks`: layers, or none; the result: conditions x bins.
-    pub(crate) fn logits(
+    pub(crate) fn logits<L: Layers<B>>(
         &self,
         layout: &Layout,
         (scaled, sources): (&[f32], &[usize]),
@@ -90,15 +92,15 @@ impl<B: Backend> Weights<B> {
         let rows = count * layout.embedding_rows();
         let parameters = flat::<B>(scaled, device).reshape([rows, layout.embedding_inputs()]);
         let embedded =
-            self.mlp(layout.config.activation, &layout.embedding, parameters).reshape([count, tokens - 1, d]);
+            self.mlp::<L>(layout.config.activation, &layout.embedding, parameters).reshape([count, tokens - 1, d]);
         let table = self.vector(layout.source_table.start).reshape([layout.sizes.sources, d]);
         let indices: Vec<i64> = sources.iter().map(|&source| source as i64).collect();
         let indices = Tensor::<B, 1, Int>::from_data(TensorData::new(indices, [count]), device);
         let chosen = table.select(0, indices).reshape([count, 1, d]);
         let stream = Tensor::cat(vec![embedded, chosen], 1).reshape([count * tokens, d]);
         let blocks = layout.blocks.iter().enumerate();
-        let stream = blocks.fold(stream, |x, (at, block)| self.block(layout, block, x, masks.get(at)));
-        self.mlp(layout.config.activation, &layout.head, stream.reshape([count, tokens * d]))
+        let stream = blocks.fold(stream, |x, (at, block)| self.block::<L>(layout, block, x, masks.get(at)));
+        self.mlp::<L>(layout.config.activation, &layout.head, stream.reshape([count, tokens * d]))
     }
 }
 
@@ -113,9 +115,9 @@ fn masked<B: Backend, const D: usize>(x: Tensor<B, D>, mask: Option<&Vec<f32>>) 
     }
 }
 
-fn activate<B: Backend>(activation: Activation, x: Tensor<B, 2>) -> Tensor<B, 2> {
+fn activate<B: Backend, L: Layers<B>>(activation: Activation, x: Tensor<B, 2>) -> Tensor<B, 2> {
     match activation {
-        Activation::Gelu => gelu(x),
+        Activation::Gelu => L::gelu(x),
         Activation::Silu => silu(x),
         Activation::Relu => relu(x),
         Activation::Tanh => x.tanh(),

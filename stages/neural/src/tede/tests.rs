@@ -8,6 +8,7 @@ use super::config::{ParameterEmbedding, TedeConfig};
 use super::dropout::Dropout;
 use super::layout::{Layout, Sizes};
 use super::network::{Join, PackedWeights, Workspace, backward, forward};
+use super::operation::{Fused, Layers, Plain};
 use super::reference::Weights;
 use crate::Activation;
 use crate::kernels::softmax::{Scaling, divergence_gradient};
@@ -23,7 +24,13 @@ fn numbers(count: usize, scale: f32, seed: u32) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
+/// The network of kernels against plain operations of burn, and against those that are layers.
 fn check_gradients(config: &TedeConfig) {
+    check_gradients_of::<Plain>(config);
+    check_gradients_of::<Fused>(config);
+}
+
+fn check_gradients_of<L: Layers<B>>(config: &TedeConfig) {
     let sizes = Sizes { parameters: 3, sources: 5, bins: 40 };
     let layout = Layout::new(config, sizes);
     let mut values = numbers(layout.total, 0.6, 7);
@@ -41,7 +48,7 @@ fn check_gradients(config: &TedeConfig) {
 
     let device = Default::default();
     let reference = Weights::<B>::new(&layout, &values, &device, Tensor::require_grad);
-    let logits = reference.logits(&layout, (&scaled, &sources), &[], &device);
+    let logits = reference.logits::<L>(&layout, (&scaled, &sources), &[], &device);
     let expected_logits: Vec<f32> = logits.to_data().to_vec().unwrap();
     let target = Tensor::<B, 1>::from_floats(targets.as_slice(), &device).reshape([7, 40]);
     let log_p = log_softmax(logits / config.temperature, 1);

@@ -22,6 +22,7 @@ use super::history::{Measure, SourceDistances};
 use super::optimizer::{Factors, Moments, Step};
 use super::state::State;
 use crate::nfde::operation::FlowBackend;
+use crate::tede::operation::LayerBackend;
 
 pub(crate) use nfde::NfdeNetwork;
 pub(crate) use tede::TedeNetwork;
@@ -38,7 +39,7 @@ pub(crate) trait Network {
     ///
     /// # Shapes
     /// `weights`: one flat tensor for each piece; the result: one number for each spectrum.
-    fn losses<B: FlowBackend>(
+    fn losses<B: TrainingBackend>(
         &self,
         weights: Vec<Tensor<Autodiff<B>, 1>>,
         batch: &[usize],
@@ -70,15 +71,15 @@ pub(crate) struct Moving<B: Backend> {
     pub(crate) second: Tensor<B, 1>,
 }
 
-/// A backend with its own step of AdamW.
-pub(crate) trait AdamwBackend: FlowBackend {
+/// A backend that learns: with its own way through flows and layers, and its own step of AdamW.
+pub(crate) trait TrainingBackend: FlowBackend + LayerBackend {
     /// Where a step of `optimizer::adamw` moves to.
     fn adamw(from: Moving<Self>, gradient: Tensor<Self, 1>, factors: &Factors) -> Moving<Self> {
         adamw(from, gradient, factors)
     }
 }
 
-impl AdamwBackend for burn::backend::Flex {}
+impl TrainingBackend for burn::backend::Flex {}
 
 /// Makes the steps of a training.
 pub(crate) struct Tensors<'a, N, B: Backend> {
@@ -89,7 +90,7 @@ pub(crate) struct Tensors<'a, N, B: Backend> {
     steps: u64,
 }
 
-impl<'a, N: Network, B: AdamwBackend> Tensors<'a, N, B> {
+impl<'a, N: Network, B: TrainingBackend> Tensors<'a, N, B> {
     /// A learner that starts from `state`.
     pub(crate) fn new(network: N, config: &'a TrainConfig, device: B::Device, state: &State) -> Self {
         let State { weights, moments, .. } = state;
@@ -118,7 +119,7 @@ impl<'a, N: Network, B: AdamwBackend> Tensors<'a, N, B> {
     }
 }
 
-impl<N: Network, B: AdamwBackend> Learner for Tensors<'_, N, B> {
+impl<N: Network, B: TrainingBackend> Learner for Tensors<'_, N, B> {
     const MEASURE: Measure = N::MEASURE;
 
     fn step(&mut self, batch: &[usize], epoch: usize, learning_rate: f64) -> Result<f64, TrainError> {

@@ -10,9 +10,9 @@ use super::super::data::{Entries, Spectra, TrainingData, draw};
 use super::super::history::{Measure, SourceDistances};
 use super::super::state::{Purpose, stream};
 use super::super::unbinned::validate;
-use super::{Moment, Network, vector};
+use super::{Moment, Network, TrainingBackend, vector};
 use crate::nfde::layout::Layout;
-use crate::nfde::operation::{FlowBackend, tracked};
+use crate::nfde::operation::tracked;
 use crate::nfde::reference::flow_tensors;
 
 /// Batches are padded to a multiple of so many values: devices that compile kernels for shapes see few of them.
@@ -33,7 +33,7 @@ impl Network for NfdeNetwork<'_> {
         std::iter::once(0..self.setting.layout.total).collect()
     }
 
-    fn losses<B: FlowBackend>(
+    fn losses<B: TrainingBackend>(
         &self,
         weights: Vec<Tensor<Autodiff<B>, 1>>,
         batch: &[usize],

@@ -5,16 +5,17 @@ use std::ops::Range;
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
+use rayon::prelude::*;
 
 use super::super::binned::{Setting, validate};
 use super::super::data::{Histograms, Spectra, TrainingData, target};
 use super::super::history::{Measure, SourceDistances};
 use super::super::state::{Purpose, stream};
-use super::{Moment, Network, vector};
-use crate::nfde::operation::FlowBackend;
+use super::{Moment, Network, TrainingBackend, vector};
 use crate::tede::dropout::{Dropout, Masks};
 use crate::tede::layout::Layout;
 use crate::tede::network::{Join, PackedWeights};
+use crate::tede::operation::Fused;
 use crate::tede::reference::Weights;
 
 /// A TEDE that learns histograms.
@@ -52,29 +53,32 @@ impl Network for TedeNetwork<'_> {
         self.setting.layout.tensors.iter().map(|tensor| tensor.place.clone()).collect()
     }
 
-    fn losses<B: FlowBackend>(
+    fn losses<B: TrainingBackend>(
         &self,
         weights: Vec<Tensor<Autodiff<B>, 1>>,
         batch: &[usize],
         moment: Moment,
         device: &B::Device,
     ) -> Tensor<Autodiff<B>, 1> {
-        let Setting { layout, config, seed, .. } = self.setting;
+        let Setting { layout, config, seed, pool, .. } = self.setting;
         let (labels, bins) = (self.data.training.labels(), layout.sizes.bins);
-        let mut scaled = Vec::with_capacity(batch.len() * layout.sizes.parameters);
-        let mut sources = Vec::with_capacity(batch.len());
+        let scaled = |&index: &usize| self.data.scaled(labels.point(index)).map(|value| value as f32);
+        let scaled: Vec<f32> = batch.iter().flat_map(scaled).collect();
+        let sources: Vec<usize> = batch.iter().map(|&index| labels.source(index)).collect();
         let mut targets = vec![0.0; batch.len() * bins];
-        let mut entropies = Vec::with_capacity(batch.len());
-        for (&index, out) in batch.iter().zip(targets.chunks_exact_mut(bins)) {
-            scaled.extend(self.data.scaled(labels.point(index)).map(|value| value as f32));
-            sources.push(labels.source(index));
+        // The target of a spectrum; gives its entropy.
+        let draw = |(&index, out): (&usize, &mut [f32])| {
             let random = || stream(seed, Purpose::Resample, moment.epoch as u64, index as u64);
             target(self.data.training.counts(index), config.resample.then(random), out);
             let terms = out.iter().filter(|share| **share > 0.0).map(|share| f64::from(*share * share.ln()));
-            entropies.push(terms.sum::<f64>() as f32);
-        }
+            terms.sum::<f64>() as f32
+        };
+        let entropies: Vec<f32> = match pool {
+            Some(pool) => pool.install(|| batch.par_iter().zip(targets.par_chunks_exact_mut(bins)).map(draw).collect()),
+            None => batch.iter().zip(targets.chunks_exact_mut(bins)).map(draw).collect(),
+        };
         let masks = self.masks(batch.len(), moment.steps);
-        let logits = Weights::of(layout, weights).logits(layout, (&scaled, &sources), &masks, device);
+        let logits = Weights::of(layout, weights).logits::<Fused>(layout, (&scaled, &sources), &masks, device);
         let log_p = log_softmax(logits / layout.config.temperature, 1);
         let targets = vector::<Autodiff<B>>(targets, device).reshape([batch.len(), bins]);
         vector(entropies, device) - (targets * log_p).sum_dim(1).reshape([batch.len()])
