@@ -25,6 +25,12 @@ pub enum NoGpu {
     /// The driver is not there.
     #[error("NVIDIA's driver (libcuda) is not on this machine")]
     NoDriver,
+    /// Kernels are compiled when they are first used, and what does that is not there.
+    #[error("CUDA's run-time compiler (libnvrtc) is not on this machine: the CUDA toolkit brings it")]
+    NoCompiler,
+    /// The compiler needs header files.
+    #[error("CUDA's header files are not on this machine: CUDA_PATH names the folder of the toolkit that has them")]
+    NoHeaders,
     /// The driver does not work.
     #[error("NVIDIA's driver cannot be used: {0}")]
     Driver(String),
@@ -45,7 +51,7 @@ impl Device {
     /// The processor through burn's tensor operations, as on a GPU: several times slower, for comparisons.
     pub const BURN: Self = Self(Kind::Burn);
 
-    /// The GPU that CUDA knows under this number. Asks the driver, since burn's backend panics without one.
+    /// The GPU that CUDA knows under this number. Asks first for all that burn's backend would panic without.
     ///
     /// # Errors
     /// [`NoGpu`] says what is missing.
@@ -53,11 +59,20 @@ impl Device {
     pub fn cuda(number: usize) -> Result<Self, NoGpu> {
         #[expect(
             unsafe_code,
-            reason = "looks whether the library can be loaded, and runs nothing of it but its set-up"
+            reason = "looks whether the libraries can be loaded, and runs nothing of them but their set-up"
         )]
-        let present = unsafe { cudarc::driver::sys::is_culib_present() };
-        if !present {
+        let (driver, compiler) =
+            unsafe { (cudarc::driver::sys::is_culib_present(), cudarc::nvrtc::sys::is_culib_present()) };
+        if !driver {
             return Err(NoGpu::NoDriver);
+        }
+        if !compiler {
+            return Err(NoGpu::NoCompiler);
+        }
+        // Every kernel that CubeCL writes begins by including this file.
+        let headers = cubecl::cuda::install::cuda_path().map(|path| path.join("include/cuda_runtime.h"));
+        if !headers.is_some_and(|path| path.exists()) {
+            return Err(NoGpu::NoHeaders);
         }
         let count = cudarc::driver::CudaContext::device_count().map_err(|error| NoGpu::Driver(error.to_string()))?;
         let count = usize::try_from(count).unwrap_or(0);

@@ -41,7 +41,7 @@ impl DeviceChoice {
             (Self::Cuda, Some((name, Err(missing)))) => {
                 return Err(StageError::with_hint(
                     format!("`device: cuda`: GPU {name} cannot be used: {missing}"),
-                    "build with `--features cuda` on a machine with NVIDIA's driver, or write `device: auto`",
+                    "a program built with `--features cuda` needs NVIDIA's driver and the CUDA toolkit; or write `device: auto`",
                 ));
             }
         };

@@ -62,7 +62,7 @@ pub(crate) trait LayerBackend: Backend {
 
     /// Multi-head attention, as [`attend`].
     fn attend(qkv: Tensor<Self, 2>, shape: AttentionShape, mask: Mask<Self>) -> Tensor<Self, 2> {
-        attend(qkv, shape, mask)
+        attend(&qkv, shape, mask)
     }
 
     /// Derivative with respect to `qkv`, given `upstream`.
@@ -115,7 +115,7 @@ impl<B: Backend> Layers<B> for Plain {
         burn::tensor::activation::gelu(x)
     }
     fn attend(qkv: Tensor<B, 2>, shape: AttentionShape, mask: Mask<B>) -> Tensor<B, 2> {
-        attend(qkv, shape, mask)
+        attend(&qkv, shape, mask)
     }
 }
 
@@ -179,9 +179,9 @@ fn part<B: Backend>(qkv: &Tensor<B, 2>, shape: AttentionShape, index: usize) -> 
 ///
 /// # Shapes
 /// `qkv`: (conditions tokens) x 3 width; the result: (conditions tokens) x width.
-fn attend<B: Backend>(qkv: Tensor<B, 2>, shape: AttentionShape, mask: Mask<B>) -> Tensor<B, 2> {
+fn attend<B: Backend>(qkv: &Tensor<B, 2>, shape: AttentionShape, mask: Mask<B>) -> Tensor<B, 2> {
     let rows = qkv.dims()[0];
-    let [q, k, v] = [0, 1, 2].map(|index| part(&qkv, shape, index));
+    let [q, k, v] = [0, 1, 2].map(|index| part(qkv, shape, index));
     let weights = softmax(q.matmul(k.transpose()) / (shape.channels as f64).sqrt(), 3);
     let kept = match mask {
         Some(mask) => weights * mask,
