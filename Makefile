@@ -3,7 +3,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 JOBS  ?= $(shell nproc)
 
-.PHONY: help quick smoke build test check fmt lint deny tools python browser validate-generator bench-inference bench-estimators torture fuzz overhead behaviour slurm test-condor
+.PHONY: help quick smoke build test check fmt lint deny tools python browser test-gpu validate-generator bench-inference bench-estimators torture fuzz overhead behaviour slurm test-condor
 
 help:
 	@echo "make quick   build, run the quick campaign, print where the report is"
@@ -12,6 +12,7 @@ help:
 	@echo "make torture kill writing processes 5000 times, play 2000 random histories of a store"
 	@echo "make fuzz    ten minutes each on the pipeline parser and the journal reader (installs cargo-fuzz)"
 	@echo "make test-condor   the smoke campaign on a real HTCondor (root, 0.6 GB in target/condor)"
+	@echo "make test-gpu      the kernels for GPUs beside those of the processor (NVIDIA's driver, CUDA toolkit)"
 	@echo "make deny    licences and advisories of the dependencies (installs cargo-deny)"
 	@echo "make overhead, make behaviour   the engine beside ninja, make, Snakemake and DVC, as far as they are installed"
 
@@ -28,6 +29,10 @@ test: tools python browser slurm
 	MCTUNE_TEST_PYTHON=$(PYTHON) $(CARGO) test --locked --workspace
 
 check: fmt lint test
+
+# On a machine with a GPU; CI has none.
+test-gpu: tools
+	$(CARGO) test --locked --workspace --features cuda --lib -- --ignored gpu
 
 fmt:
 	$(CARGO) fmt --all --check

@@ -273,7 +273,11 @@ fn attend_rows(
 
 #[cube]
 fn factor(mask: &Tensor<f32>, at: usize, #[comptime] masked: bool) -> f32 {
-    if comptime!(masked) { mask[at] } else { 1.0f32.into() }
+    let mut factor = 1.0f32;
+    if comptime!(masked) {
+        factor = mask[at];
+    }
+    factor
 }
 
 /// dL/dw_ij of the weight of token `j` for the token of row `i`, w before its mask.

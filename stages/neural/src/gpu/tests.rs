@@ -1,6 +1,6 @@
 //! The kernels beside those of the CPU, on the first GPU.
 //!
-//! They run where there is one: `cargo test --features cuda -- --ignored gpu`.
+//! `make test-gpu` runs them where there is one.
 
 use burn::backend::Flex;
 use burn::tensor::backend::Backend;
