@@ -36,6 +36,7 @@ pub(super) fn derivatives<R: CubeRuntime>(
     let (client, conditions, count) = (values.client.clone(), values.meta.shape()[0], values.meta.shape()[1]);
     let flow_count = flows[0].meta.shape()[0];
     let padded = count.next_multiple_of(THREADS as usize);
+    // The planes of NVIDIA's have one size; where they vary, some parts would stay unwritten.
     let plane = client.properties().hardware.plane_size_min as usize;
     let bends = beside(&values, &[flow_count, conditions, padded]);
     let parts = beside(&values, &[3, flow_count, conditions, padded / plane]);

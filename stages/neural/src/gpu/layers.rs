@@ -8,8 +8,7 @@ use cubecl::prelude::*;
 use super::launch::{THREADS, beside, cubes_of};
 use crate::kernels::attention::AttentionShape;
 
-/// As in `tede::operation`.
-const EPSILON: f32 = 1e-5;
+const EPSILON: f32 = crate::tede::operation::EPSILON as f32;
 /// 1 / sqrt(2).
 const ROOT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
 /// 1 / sqrt(2 pi).

@@ -1,6 +1,6 @@
 //! Layers of a TEDE as single operations of burn, each with an analytic gradient in place of a recorded one.
 //!
-//! Recorded, the forty layers of the study's network are a thousand small operations, and a GPU waits for the host to start
+//! Recorded, the layers of the study's network are many hundreds of small operations, and a GPU waits for the host to start
 //! them. Backends without kernels of their own compute the same formulas in tensor operations.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -26,12 +26,18 @@ pub(crate) type Mask<B> = Option<Tensor<B, 4>>;
 
 /// A backend with its own way through the layers.
 pub(crate) trait LayerBackend: Backend {
-    /// gain (x - mean) / sqrt(variance + 1e-5) + shift for every row.
+    /// gain (x - mean) / sqrt(variance + 1e-5) + shift for every row (Ba et al., arXiv:1607.06450).
+    ///
+    /// # Shapes
+    /// `x`: rows x n, as the result; `gain`, `shift`: n.
     fn norm(x: Tensor<Self, 2>, gain: Tensor<Self, 1>, shift: Tensor<Self, 1>) -> Tensor<Self, 2> {
         norm(x, gain, shift)
     }
 
     /// Derivatives of some quantity L with respect to (x, gain, shift), given `upstream` = dL / dy.
+    ///
+    /// # Shapes
+    /// As [`Self::norm`]; `upstream` as `x`.
     fn norm_backward(
         x: Tensor<Self, 2>,
         gain: Tensor<Self, 1>,
@@ -66,6 +72,9 @@ pub(crate) trait LayerBackend: Backend {
     }
 
     /// Derivative with respect to `qkv`, given `upstream`.
+    ///
+    /// # Shapes
+    /// As [`attend`]; `upstream` as its result.
     fn attend_backward(
         qkv: Tensor<Self, 2>,
         shape: AttentionShape,
