@@ -8,6 +8,7 @@ mod commands;
 mod diagnosis;
 mod estimators;
 mod fitting;
+mod golden;
 mod home;
 mod inspection;
 mod project;
