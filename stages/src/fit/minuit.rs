@@ -136,14 +136,18 @@ impl Candidate {
         let mut point = migrad(function, &approach::approach(function, start)?, settings)?;
         let mut candidate = Self::at(function, point.clone())?;
         for _ in 0..POLISHING {
-            let (Some(edm), Some(step)) = (candidate.edm(), candidate.newton_step()) else { break };
-            let inside = point.iter().zip(&step).all(|(u, s)| (0.0..=1.0).contains(&(u + s)));
-            if edm < 1e-2 * VALID_EDM * settings.tolerance || candidate.at_limit() || !inside {
+            let (Some(edm), Some((step, free))) = (candidate.edm(), candidate.newton_step()) else { break };
+            if edm < 1e-2 * VALID_EDM * settings.tolerance || candidate.at_limit() {
                 break;
             }
-            point.iter_mut().zip(step).for_each(|(u, s)| *u += s);
+            point.iter_mut().zip(step).for_each(|(u, s)| *u = (*u + s).clamp(0.0, 1.0));
             let next = Self::at(function, point.clone())?;
-            if next.edm().is_none_or(|next| next > edm) {
+            // On a wall the gradient does not vanish; there the value says whether the step was one.
+            let better = match next.edm() {
+                Some(next_edm) if free => next_edm <= edm,
+                _ => !free && next.expansion.value < candidate.expansion.value,
+            };
+            if !better {
                 break;
             }
             candidate = next;
@@ -168,9 +172,19 @@ impl Candidate {
         self.covariance.as_ref().map(|c| 0.25 * matrix::quadratic_form(c, &self.expansion.gradient))
     }
 
-    fn newton_step(&self) -> Option<Vec<f64>> {
-        let product = |row: &Vec<f64>| -0.5 * row.iter().zip(&self.expansion.gradient).map(|(c, g)| c * g).sum::<f64>();
-        self.covariance.as_ref().map(|c| c.iter().map(product).collect())
+    /// The step to the minimum of the expansion inside the box, and whether it is free of walls. A value that would leave
+    /// the box goes to its limit, and the others to where they are best then.
+    fn newton_step(&self) -> Option<(Vec<f64>, bool)> {
+        self.covariance.as_ref()?;
+        let mut to_walls = vec![None; self.point.len()];
+        loop {
+            let step = best_step(&self.expansion, &to_walls)?;
+            let leaves = |&i: &usize| to_walls[i].is_none() && !(0.0..=1.0).contains(&(self.point[i] + step[i]));
+            let Some(i) = (0..step.len()).find(leaves) else {
+                return Some((step, to_walls.iter().all(Option::is_none)));
+            };
+            to_walls[i] = Some(if step[i] < 0.0 { 0.0 } else { 1.0 } - self.point[i]);
+        }
     }
 
     /// Why it cannot be trusted.
@@ -269,20 +283,61 @@ fn other_starts(function: &UnitBox<'_>) -> Result<Vec<Vec<f64>>, LikelihoodError
     Ok(order.into_iter().take(ATTEMPTS).map(|at| grid[at].clone()).collect())
 }
 
-/// The limit each value lies on, if one ([`LIMIT_RISE`]).
+/// The limit each value lies on, if one ([`LIMIT_RISE`]). The other values follow along the valley: where parameters are
+/// correlated, moving one alone raises the function long before it is a tenth of its deviation away.
 fn limits(function: &UnitBox<'_>, point: &[f64], value: f64) -> Result<Vec<Option<f64>>, LikelihoodError> {
     let mut limits = vec![None; point.len()];
     for i in 0..point.len() {
         let limit = if point[i] < 0.5 { 0.0 } else { 1.0 };
         if (point[i] - limit).abs() < NEAR_LIMIT {
-            let mut there = point.to_vec();
-            there[i] = limit;
-            if function.values(&[there])?[0] - value < LIMIT_RISE {
+            let alone = moved(point, i, limit);
+            let tries = match along_valley(function, point, i, limit)? {
+                Some(followed) => vec![alone, followed],
+                None => vec![alone],
+            };
+            if function.values(&tries)?.iter().any(|there| there - value < LIMIT_RISE) {
                 limits[i] = Some(limit);
             }
         }
     }
     Ok(limits)
+}
+
+fn moved(point: &[f64], i: usize, to: f64) -> Vec<f64> {
+    let mut point = point.to_vec();
+    point[i] = to;
+    point
+}
+
+/// Where the others are best when value `i` is at `limit`, by the expected curvature, which is positive.
+fn along_valley(
+    function: &UnitBox<'_>,
+    point: &[f64],
+    i: usize,
+    limit: f64,
+) -> Result<Option<Vec<f64>>, LikelihoodError> {
+    let mut given = vec![None; point.len()];
+    given[i] = Some(limit - point[i]);
+    let step = best_step(&function.expand(point, Curvature::Expected)?, &given);
+    Ok(step.map(|step| point.iter().zip(step).map(|(u, s)| (u + s).clamp(0.0, 1.0)).collect()))
+}
+
+/// The step to the minimum of an expansion when some components of it are given; nothing if the others' curvature is not
+/// positive definite.
+fn best_step(expansion: &Expansion, given: &[Option<f64>]) -> Option<Vec<f64>> {
+    let Expansion { gradient, curvature, .. } = expansion;
+    let free: Vec<usize> = (0..given.len()).filter(|&i| given[i].is_none()).collect();
+    let block: Vec<Vec<f64>> = free.iter().map(|&i| free.iter().map(|&j| curvature[i][j]).collect()).collect();
+    let inverse = matrix::inverse(&block)?;
+    let pull = |i: usize| {
+        let of_given = given.iter().zip(&curvature[i]).filter_map(|(step, c)| Some(c * (*step)?));
+        gradient[i] + of_given.sum::<f64>()
+    };
+    let mut step: Vec<f64> = given.iter().map(|step| step.unwrap_or(0.0)).collect();
+    for (row, &i) in inverse.iter().zip(&free) {
+        step[i] = -row.iter().zip(&free).map(|(v, &j)| v * pull(j)).sum::<f64>();
+    }
+    Some(step)
 }
 
 enum Intervals {

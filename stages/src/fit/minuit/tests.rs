@@ -134,6 +134,28 @@ fn a_value_on_its_limit_is_not_valid_and_has_no_error() {
     assert_eq!(minimum.problem.as_deref(), Some("p1 lies on its lower limit 0"));
 }
 
+/// The parameters are correlated: moved to the wall by itself, a value looks far from it that is not. And next to a wall
+/// there is no room for differences of full length.
+#[test]
+fn minima_before_and_behind_a_wall_are_told_apart() {
+    for (single_precision, toys) in [(true, 60), (false, 20)] {
+        let mut model = Peaks::new();
+        model.single_precision = single_precision;
+        let mut on_the_wall = 0;
+        for seed in 0..toys {
+            let minimum = fit(&model, model.toy(&[15.45, 0.002, 10_100.0], 10_000, seed));
+            match minimum.problem.as_deref() {
+                None => assert!(minimum.values[1] > 0.0 && minimum.covariance.is_some(), "toy {seed}"),
+                Some(problem) => {
+                    assert_eq!(problem, "c lies on its lower limit 0", "toy {seed}: {:?}", minimum.values);
+                    on_the_wall += 1;
+                }
+            }
+        }
+        assert!((toys / 3..3 * toys / 4).contains(&on_the_wall), "about half of {toys}: {on_the_wall}");
+    }
+}
+
 #[test]
 fn a_start_in_the_wrong_valley_is_mended() {
     let model = Peaks::new();

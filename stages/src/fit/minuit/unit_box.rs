@@ -21,6 +21,10 @@ const STEP: f64 = 0.5;
 /// Longest component of a step in the unit box, and the first step along each axis.
 const LONGEST: f64 = 0.04;
 
+/// Least share of a step where a limit is near. Shorter ones are better there, up to where rounding of single-precision
+/// densities shows: second differences have a twentieth of it then.
+const SHORTEST: f64 = 0.25;
+
 /// An objective over the unit box.
 pub(super) struct UnitBox<'a> {
     objective: &'a dyn Objective,
@@ -71,12 +75,16 @@ impl<'a> UnitBox<'a> {
         self.objective.values(&physical)
     }
 
-    /// Expansion at `point` in unit coordinates. Next to a limit it is made where the differences stay inside the box,
-    /// and carried over.
+    /// Expansion at `point` in unit coordinates. Next to a limit the differences are shorter; where even the shortest leave
+    /// the box it is made where they stay inside, and carried over.
     pub(super) fn expand(&self, point: &[f64], curvature: Curvature) -> Result<Expansion, LikelihoodError> {
-        let basis = self.directions.borrow().clone();
-        let reach = basis.iter().map(|row| row.iter().map(|step| step.abs()).sum::<f64>());
-        let centre: Vec<f64> = point.iter().zip(reach).map(|(u, reach)| u.clamp(reach, 1.0 - reach)).collect();
+        let mut basis = self.directions.borrow().clone();
+        let reach: Vec<f64> = basis.iter().map(|row| row.iter().map(|step| step.abs()).sum()).collect();
+        let room = |u: f64| u.min(1.0 - u);
+        let share = point.iter().zip(&reach).map(|(u, reach)| room(*u) / reach).fold(1.0, f64::min).max(SHORTEST);
+        basis.iter_mut().flatten().for_each(|step| *step *= share);
+        let inside = |(u, reach): (&f64, &f64)| u.clamp(share * reach, 1.0 - share * reach);
+        let centre: Vec<f64> = point.iter().zip(&reach).map(inside).collect();
         let width = self.widths();
         let n = point.len();
         let direction = |k: usize| (0..n).map(|i| basis[i][k] * width[i]).collect();
