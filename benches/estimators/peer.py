@@ -75,8 +75,9 @@ def measure(folder, threads):
     values, weights = data.weighted(50)
     seconds["nfde step 50 weighted (nets stacked)"] = median(
         nfde_step(stacked, scaled[:50], source[:50], values, weights), 1)
-    seconds["nfde step 50 events (nets stacked)"] = median(
-        nfde_step(stacked, scaled[:50], source[:50], data.events(50)), 1)
+    for name, model in (("net by net", loose), ("nets stacked", stacked)):
+        step = nfde_step(model, scaled[:50], source[:50], data.events(50))
+        seconds[f"nfde step 50 events ({name})"] = median(step, 1)
     tede, histograms = models.tede(folder), data.histograms()
     tede.eval()
     with torch.inference_mode():
