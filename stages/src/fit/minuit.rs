@@ -175,7 +175,6 @@ impl Candidate {
     /// The step to the minimum of the expansion inside the box, and whether it is free of walls. A value that would leave
     /// the box goes to its limit, and the others to where they are best then.
     fn newton_step(&self) -> Option<(Vec<f64>, bool)> {
-        self.covariance.as_ref()?;
         let mut to_walls = vec![None; self.point.len()];
         loop {
             let step = best_step(&self.expansion, &to_walls)?;

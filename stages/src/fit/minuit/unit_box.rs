@@ -21,8 +21,8 @@ const STEP: f64 = 0.5;
 /// Longest component of a step in the unit box, and the first step along each axis.
 const LONGEST: f64 = 0.04;
 
-/// Least share of a step where a limit is near. Shorter ones are better there, up to where rounding of single-precision
-/// densities shows: second differences have a twentieth of it then.
+/// Least share of a step where a limit is near. A shorter one needs to be carried less far, but lets more of the rounding of
+/// single-precision densities through.
 const SHORTEST: f64 = 0.25;
 
 /// An objective over the unit box.
