@@ -13,18 +13,18 @@ use crate::commands::{get, note};
 use crate::exit::{NotFound, Usage};
 use crate::place;
 
-/// Reads the model.
+/// Reads the model, to be evaluated on up to so many threads at once.
 ///
 /// # Errors
 /// If there is none of that name, or its files do not make one.
-pub(crate) fn open(args: &ModelArgs) -> anyhow::Result<Box<dyn Density>> {
+pub(crate) fn open(args: &ModelArgs, threads: usize) -> anyhow::Result<Box<dyn Density>> {
     match &args.pipeline {
-        Some(pipeline) => from_store(args, pipeline),
-        None => from_files(&PathBuf::from(&args.model)),
+        Some(pipeline) => from_store(args, pipeline, threads),
+        None => from_files(&PathBuf::from(&args.model), threads),
     }
 }
 
-fn from_files(path: &Path) -> anyhow::Result<Box<dyn Density>> {
+fn from_files(path: &Path, threads: usize) -> anyhow::Result<Box<dyn Density>> {
     if !path.exists() {
         let name = path.display().to_string();
         let hint = if name.contains('[') || !name.contains(['.', '/']) {
@@ -36,12 +36,12 @@ fn from_files(path: &Path) -> anyhow::Result<Box<dyn Density>> {
     }
     let (tensors, description) = model::places(path);
     let files = model::open(&tensors, &description).map_err(|error| Usage(error.to_string()))?;
-    Ok(model::load(&files.tensors, &files.description)
+    Ok(model::load(&files.tensors, &files.description, threads)
         .map_err(|error| Usage(format!("{}: {error}", path.display())))?)
 }
 
 /// The model that a finished task left.
-fn from_store(args: &ModelArgs, pipeline: &Path) -> anyhow::Result<Box<dyn Density>> {
+fn from_store(args: &ModelArgs, pipeline: &Path, threads: usize) -> anyhow::Result<Box<dyn Density>> {
     let campaign = CampaignArgs {
         pipeline: pipeline.to_owned(),
         profile: args.profile.clone(),
@@ -58,7 +58,7 @@ fn from_store(args: &ModelArgs, pipeline: &Path) -> anyhow::Result<Box<dyn Densi
     let folder = tempfile::tempdir()?;
     let place = folder.path().join("model");
     artifact::export(&reading.store, &content, &place).context("if the store is damaged, `mctune run` repairs it")?;
-    from_files(&place).with_context(|| args.model.clone())
+    from_files(&place, threads).with_context(|| args.model.clone())
 }
 
 /// The point that the arguments give, in the order of the model's parameters, within its range unless they extrapolate.

@@ -58,6 +58,9 @@ pub(crate) struct FitArgs {
     /// Seed of the samplers.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Cores to use [default: all]; they serve samplers that ask for many points at once, and no result depends on them.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) jobs: Option<u32>,
     /// Print the summary as JSON on the standard output.
     #[arg(long)]
     pub(crate) json: bool,

@@ -12,7 +12,7 @@ use mctune_stages::import::{self, ImportParams};
 use mctune_stages::sample::Sample;
 use serde_json::{Map, Value, json};
 
-use super::simulate::refuse_existing;
+use super::simulate::{self, refuse_existing};
 use super::{note, say, say_json};
 use crate::args::FitArgs;
 use crate::estimator;
@@ -21,7 +21,7 @@ use crate::exit::{Code, Usage};
 pub(crate) fn fit(args: &FitArgs) -> anyhow::Result<Code> {
     refuse_existing(&args.output)?;
     let params = params(args)?;
-    let model = estimator::open(&args.model)?;
+    let model = estimator::open(&args.model, simulate::threads(args.jobs))?;
     let sample = data(args)?;
     let mut stream = fit::stream(&Seed::from_number(args.seed));
     let start = Instant::now();

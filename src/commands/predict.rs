@@ -22,7 +22,7 @@ pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<Code> {
     for path in [Some(&args.output), args.plot.as_ref()].into_iter().flatten() {
         simulate::refuse_existing(path)?;
     }
-    let model = estimator::open(&args.model)?;
+    let model = estimator::open(&args.model, simulate::threads(None))?;
     let (point, sources) = (estimator::point(&*model, &args.point)?, estimator::sources(&*model, &args.point)?);
     let places = match (&args.bins, &args.at) {
         (Some(bins), _) => Places::Bins(edges(bins)?),

@@ -16,7 +16,7 @@ pub(crate) fn sample(args: &SurrogateArgs) -> anyhow::Result<Code> {
     for path in [Some(&args.output), args.plot.as_ref()].into_iter().flatten() {
         simulate::refuse_existing(path)?;
     }
-    let model = estimator::open(&args.model)?;
+    let model = estimator::open(&args.model, 1)?;
     let (point, sources) = (estimator::point(&*model, &args.point)?, estimator::sources(&*model, &args.point)?);
     let threads = simulate::threads(args.jobs);
     let seed = Seed::from_number(args.seed);

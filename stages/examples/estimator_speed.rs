@@ -266,8 +266,8 @@ fn measure(folder: &Path, threads: usize) -> Result<()> {
     let read =
         |name: &str| std::fs::read(folder.join(name)).with_context(|| format!("cannot read {name}: prepare first"));
     let data: Data = serde_json::from_slice(&read("data.json")?)?;
-    let flow = Nfde::load(&read("nfde.safetensors")?, &read("nfde.json")?)?;
-    let encoder = Tede::load(&read("tede.safetensors")?, &read("tede.json")?)?;
+    let flow = Nfde::load(&read("nfde.safetensors")?, &read("nfde.json")?)?.on_threads(threads);
+    let encoder = Tede::load(&read("tede.safetensors")?, &read("tede.json")?)?.on_threads(threads);
     let mut seconds: BTreeMap<String, f64> = BTreeMap::new();
     let condition = data.conditions(1)[0];
     let predict = || drop(std::hint::black_box(flow.log_densities(condition, &data.values, Precision::Single)));

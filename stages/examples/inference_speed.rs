@@ -55,7 +55,7 @@ fn main() {
 fn load(name: &str) -> Box<dyn Density> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("neural/tests/data");
     let read = |extension: &str| std::fs::read(folder.join(format!("{name}.{extension}"))).unwrap();
-    model::load(&read("safetensors"), &read("json")).unwrap()
+    model::load(&read("safetensors"), &read("json"), 1).unwrap()
 }
 
 /// 10 000 quantiles of the NFDE at the centre for each source, in cells of one photo-electron as simulations have them.

@@ -34,7 +34,7 @@ pub struct CalibrationParams {
 impl Stage for CalibrationKind {
     type Params = CalibrationParams;
     const KIND: &'static str = "calibration";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SUMMARY: &'static str = "Pulls, coverage, ranks, information and goodness of fit of fits and estimators";
 
     fn slots(&self) -> Slots {

@@ -43,7 +43,7 @@ impl Default for FidelityParams {
 impl Stage for FidelityKind {
     type Params = FidelityParams;
     const KIND: &'static str = "fidelity";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SUMMARY: &'static str = "Distance of estimators to spectra with many events, beside that of a sample";
     const STOCHASTIC: bool = true;
 

@@ -43,7 +43,7 @@ pub struct Fit;
 impl Stage for Fit {
     type Params = FitParams;
     const KIND: &'static str = "fit";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const SUMMARY: &'static str = "Fits the detector's parameters to the spectra of a data set";
     const STOCHASTIC: bool = true;
 

@@ -87,7 +87,7 @@ impl Stage for ImportModel {
                 OpenError::NoDescription { .. } => format!("{} does not exist", description.display()),
             })
         })?;
-        let loaded = model::load(&files.tensors, &files.description)
+        let loaded = model::load(&files.tensors, &files.description, 1)
             .map_err(|error| StageError::failed(format!("{}: {error}", tensors.display())))?;
         let parameters: Vec<String> = loaded
             .parameters()

@@ -93,15 +93,15 @@ struct Header {
     kind: String,
 }
 
-/// Reads a model from its two files.
+/// Reads a model from its two files, to be evaluated on up to `threads` threads at once. No result depends on their number.
 ///
 /// # Errors
 /// [`ModelError`] if they do not describe an estimator of a known kind.
-pub fn load(tensors: &[u8], description: &[u8]) -> Result<Box<dyn Density>, ModelError> {
+pub fn load(tensors: &[u8], description: &[u8], threads: usize) -> Result<Box<dyn Density>, ModelError> {
     let header: Header = serde_json::from_slice(description)?;
     match header.kind.as_str() {
-        "tede" => Ok(Box::new(Model::new(Tede::load(tensors, description)?))),
-        "nfde" => Ok(Box::new(Model::new(Nfde::load(tensors, description)?))),
+        "tede" => Ok(Box::new(Model::new(Tede::load(tensors, description)?.on_threads(threads)))),
+        "nfde" => Ok(Box::new(Model::new(Nfde::load(tensors, description)?.on_threads(threads)))),
         _ => Err(ModelError::UnknownKind { kind: header.kind }),
     }
 }
@@ -115,7 +115,7 @@ pub(crate) fn of_artifact(context: &TaskContext<'_>, input: &InputArtifact) -> R
         let missing = || StageError::failed(format!("the model of stage `{}` has no {name}", input.stage));
         context.read_member(input, name)?.ok_or_else(missing)
     };
-    load(&member(TENSORS)?, &member(DESCRIPTION)?)
+    load(&member(TENSORS)?, &member(DESCRIPTION)?, context.threads())
         .map_err(|error| StageError::failed(format!("the model of stage `{}`: {error}", input.stage)))
 }
 
@@ -274,13 +274,44 @@ mod tests {
     use super::*;
 
     #[test]
+    fn threads_leave_no_trace() {
+        for name in ["tede-01bfb89", "nfde-c008830"] {
+            let read = |extension: &str| {
+                let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("neural/tests/data");
+                std::fs::read(folder.join(format!("{name}.{extension}"))).unwrap()
+            };
+            let on = |threads| load(&read("safetensors"), &read("json"), threads).unwrap();
+            let (one, three) = (on(1), on(3));
+            let point = |at: usize| vec![7.0 + 0.3 * at as f64, 0.02 * at as f64, 9000.0 + 50.0 * at as f64];
+            let conditions: Vec<Condition> =
+                (0..40).map(|at| Condition { point: point(at), source: at % 5 }).collect();
+            assert_eq!(one.densities(&conditions), three.densities(&conditions), "{name}");
+            let values: Vec<f64> = (0..9000).map(|at| 0.5 + 1.7e-3 * f64::from(at)).collect();
+            let weights = vec![1.0; values.len()];
+            let window = Some((0.4, 16.4));
+            let requests: Vec<Request<'_>> = conditions
+                .iter()
+                .map(|condition| Request { condition, values: &values[..1500], weights: &weights[..1500], window })
+                .collect();
+            for precision in [Precision::Single, Precision::Double] {
+                let log_densities = |model: &dyn Density| model.log_densities(&conditions[7], &values, precision);
+                assert_eq!(log_densities(&*one), log_densities(&*three), "{name}");
+                let (a, b) = (one.log_likelihoods(&requests, precision), three.log_likelihoods(&requests, precision));
+                assert_eq!(a, b, "{name}");
+                let values = |model: &dyn Density| model.log_likelihood_values(&requests, precision);
+                assert_eq!(values(&*one), values(&*three), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn both_kinds_are_read_and_agree_with_themselves() {
         for (name, kind) in [("tede-01bfb89", "tede"), ("nfde-c008830", "nfde")] {
             let read = |extension: &str| {
                 let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("neural/tests/data");
                 std::fs::read(folder.join(format!("{name}.{extension}"))).unwrap()
             };
-            let model = load(&read("safetensors"), &read("json")).unwrap();
+            let model = load(&read("safetensors"), &read("json"), 1).unwrap();
             assert_eq!((model.kind(), model.sources().len()), (kind, 5));
             let condition = Condition { point: vec![14.0, 0.5, 10_000.0], source: 2 };
             let density = model.densities(std::slice::from_ref(&condition));
@@ -298,7 +329,7 @@ mod tests {
             assert!(cdf > 0.99 && cdf < 1.0 + 1e-12, "{cdf}");
             assert!((model.quantiles(&condition, &[0.0, 1.0])[1] - 16.4).abs() < 0.021);
         }
-        let error = load(&[], br#"{"kind": "kde"}"#).err().unwrap().to_string();
+        let error = load(&[], br#"{"kind": "kde"}"#, 1).err().unwrap().to_string();
         assert!(error.contains("kde"), "{error}");
     }
 }

@@ -160,7 +160,7 @@ mod tests {
     fn authors(name: &str) -> Box<dyn Density> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("neural/tests/data");
         let read = |extension: &str| std::fs::read(folder.join(format!("{name}.{extension}"))).unwrap();
-        model::load(&read("safetensors"), &read("json")).unwrap()
+        model::load(&read("safetensors"), &read("json"), 1).unwrap()
     }
 
     const POINT: [f64; 3] = [15.45, 0.525, 10_100.0];

@@ -89,7 +89,7 @@ impl Default for ReportParams {
 impl Stage for Report {
     type Params = ReportParams;
     const KIND: &'static str = "report";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const SUMMARY: &'static str = "Writes one self-contained HTML page with figures and tables of a campaign";
 
     fn slots(&self) -> Slots {

@@ -96,7 +96,7 @@ mod tests {
     fn authors(name: &str) -> Box<dyn Density> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("neural/tests/data");
         let read = |extension: &str| std::fs::read(folder.join(format!("{name}.{extension}"))).unwrap();
-        model::load(&read("safetensors"), &read("json")).unwrap()
+        model::load(&read("safetensors"), &read("json"), 1).unwrap()
     }
 
     fn words(source: &str, chunk: u64) -> (u64, u64) {

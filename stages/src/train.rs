@@ -25,7 +25,7 @@ pub struct Train;
 impl Stage for Train {
     type Params = TrainParams;
     const KIND: &'static str = "train";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const SUMMARY: &'static str = "Trains a neural density estimator on samples over a grid of parameter points";
     const STOCHASTIC: bool = true;
 

@@ -20,7 +20,7 @@ fn read(path: &str) -> Vec<u8> {
 
 fn authors_model() -> Box<dyn Density> {
     let tensors = read("neural/tests/data/tede-01bfb89.safetensors");
-    model::load(&tensors, &read("neural/tests/data/tede-01bfb89.json")).unwrap()
+    model::load(&tensors, &read("neural/tests/data/tede-01bfb89.json"), 1).unwrap()
 }
 
 fn asimov() -> Sample {

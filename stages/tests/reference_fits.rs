@@ -23,7 +23,7 @@ fn read(path: &str) -> Vec<u8> {
 
 fn model(name: &str) -> Box<dyn Density> {
     let file = |extension: &str| read(&format!("neural/tests/data/{name}.{extension}"));
-    model::load(&file("safetensors"), &file("json")).unwrap()
+    model::load(&file("safetensors"), &file("json"), 1).unwrap()
 }
 
 fn tede() -> Box<dyn Density> {

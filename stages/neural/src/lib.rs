@@ -19,6 +19,7 @@ mod kernels;
 pub mod metrics;
 mod nfde;
 mod normal;
+mod shards;
 mod tede;
 pub mod train;
 

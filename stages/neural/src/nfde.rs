@@ -1,6 +1,7 @@
 //! NFDE, the normalising-flow density estimator of arXiv:2507.23297: densities, distribution functions, quantiles and
 //! likelihoods from trained weights.
 
+mod columns;
 pub(crate) mod config;
 mod dense;
 pub(crate) mod flow;
@@ -15,13 +16,17 @@ pub(crate) mod start;
 use crate::artifact::{self, ModelFiles, NfdeDescription};
 use crate::kernels::real::Real;
 use crate::normal;
-use crate::{Bins, Condition, LogLikelihood, ModelError, ParameterRange, Precision, Request};
+use crate::{Bins, Condition, LogLikelihood, ModelError, ParameterRange, Precision, Request, shards};
 use flow::{Flows, log_density};
 use layout::Layout;
 use net::Batch;
 
 /// Conditions whose nets are evaluated together; bounds the memory of a prediction.
 const CHUNK: usize = 64;
+/// Conditions for which another thread is worth its start when each is evaluated at every edge of a bin,
+const CONDITIONS: usize = 4;
+/// and values.
+const VALUES: usize = 2048;
 
 /// A trained estimator. Shared freely between threads.
 #[derive(Debug)]
@@ -30,6 +35,9 @@ pub struct Nfde {
     layout: Layout,
     single: Vec<f32>,
     double: Vec<f64>,
+    /// Both once more with their matrices column by column.
+    columns: (Vec<f32>, Vec<f64>),
+    threads: usize,
 }
 
 /// Numbers in which a model can be evaluated.
@@ -37,6 +45,8 @@ trait Weights: Real {
     /// Whether they are shorter than double precision.
     const SINGLE: bool;
     fn weights(model: &Nfde) -> &[Self];
+    /// The same with matrices column by column.
+    fn columns(model: &Nfde) -> &[Self];
 }
 
 impl Weights for f32 {
@@ -44,12 +54,18 @@ impl Weights for f32 {
     fn weights(model: &Nfde) -> &[Self] {
         &model.single
     }
+    fn columns(model: &Nfde) -> &[Self] {
+        &model.columns.0
+    }
 }
 
 impl Weights for f64 {
     const SINGLE: bool = false;
     fn weights(model: &Nfde) -> &[Self] {
         &model.double
+    }
+    fn columns(model: &Nfde) -> &[Self] {
+        &model.columns.1
     }
 }
 
@@ -71,8 +87,16 @@ impl Nfde {
     }
 
     pub(crate) fn new(description: NfdeDescription, layout: Layout, single: Vec<f32>) -> Self {
-        let double = single.iter().map(|weight| f64::from(*weight)).collect();
-        Self { description, layout, single, double }
+        let double: Vec<f64> = single.iter().map(|weight| f64::from(*weight)).collect();
+        let columns = (columns::of_weights(&layout, &single), columns::of_weights(&layout, &double));
+        Self { description, layout, single, double, columns, threads: 1 }
+    }
+
+    /// The same model, evaluated on up to so many threads where it is asked for many values or conditions at once; on one
+    /// without this. No result depends on it.
+    #[must_use]
+    pub fn on_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// The model as files; the same model always gives the same bytes.
@@ -128,9 +152,12 @@ impl Nfde {
     }
 
     fn log_densities_in<T: Weights>(&self, condition: Condition<'_>, values: &[f64]) -> Vec<f64> {
-        let mut result = Vec::with_capacity(values.len());
-        self.flows::<T>(condition).push(values, |_, z, log_slope| result.push(log_density(z, log_slope).widen()));
-        result
+        let flows = self.flows::<T>(condition);
+        shards::map(values, self.threads, VALUES, |values| {
+            let mut result = Vec::with_capacity(values.len());
+            flows.push(values, |_, z, log_slope| result.push(log_density(z, log_slope).widen()));
+            result
+        })
     }
 
     /// Probability of values up to x, F(x) = Phi(z(x)).
@@ -158,6 +185,10 @@ impl Nfde {
     /// `conditions`: C; the result: C x bins, row by row.
     #[must_use]
     pub fn densities(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
+        shards::map(conditions, self.threads, CONDITIONS, |conditions| self.shard_densities(conditions))
+    }
+
+    fn shard_densities(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
         let bins = self.bins();
         let edges = bins.edges();
         let mut result = Vec::with_capacity(conditions.len() * bins.count);
@@ -212,11 +243,10 @@ impl Nfde {
     /// One answer for each request.
     #[must_use]
     pub fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood> {
-        let evaluate = |chunk| match precision {
+        self.answers(requests, |chunk| match precision {
             Precision::Single => likelihood::evaluate::<f32>(self, chunk),
             Precision::Double => likelihood::evaluate::<f64>(self, chunk),
-        };
-        requests.chunks(CHUNK).flat_map(evaluate).collect()
+        })
     }
 
     /// The values of [`Self::log_likelihoods`] alone, at a third of the cost.
@@ -225,11 +255,20 @@ impl Nfde {
     /// One number for each request.
     #[must_use]
     pub fn log_likelihood_values(&self, requests: &[Request<'_>], precision: Precision) -> Vec<f64> {
-        let evaluate = |chunk| match precision {
+        self.answers(requests, |chunk| match precision {
             Precision::Single => likelihood::values::<f32>(self, chunk),
             Precision::Double => likelihood::values::<f64>(self, chunk),
-        };
-        requests.chunks(CHUNK).flat_map(evaluate).collect()
+        })
+    }
+
+    fn answers<'a, R: Send>(
+        &self,
+        requests: &[Request<'a>],
+        evaluate: impl Fn(&[Request<'a>]) -> Vec<R> + Sync,
+    ) -> Vec<R> {
+        let values: usize = requests.iter().map(|request| request.values.len()).sum();
+        let least = (VALUES * requests.len()).div_ceil(values.max(1));
+        shards::map(requests, self.threads, least, |requests| requests.chunks(CHUNK).flat_map(&evaluate).collect())
     }
 
     /// (w, u, b) of all flows under one condition.
@@ -239,6 +278,10 @@ impl Nfde {
 
     /// (w, u, b) of all flows, for each condition of a batch.
     fn all_flows<T: Weights>(&self, batch: &Batch<T>) -> Vec<Flows<T>> {
+        if let [source] = batch.sources[..] {
+            let scaled: Vec<T> = batch.scaled.iter().step_by(batch.lanes).copied().collect();
+            return vec![columns::flows(&self.layout, T::columns(self), &scaled, source)];
+        }
         net::flows(&self.layout, T::weights(self), batch)
     }
 

@@ -15,12 +15,14 @@ use burn::backend::Flex;
 
 use crate::artifact::{self, ModelFiles, TedeDescription};
 use crate::kernels::softmax::density;
-use crate::{Bins, Condition, ModelError, ParameterRange};
+use crate::{Bins, Condition, ModelError, ParameterRange, shards};
 use layout::{Layout, Sizes};
 use network::{Join, PackedWeights, Workspace, forward};
 
 /// Conditions evaluated at once; bounds the memory of a prediction.
 const CHUNK: usize = 64;
+/// Conditions for which another thread is worth its start.
+const SHARD: usize = 8;
 
 /// A trained estimator. Shared freely between threads.
 pub struct Tede {
@@ -29,6 +31,7 @@ pub struct Tede {
     weights: PackedWeights,
     /// Idle workspaces; one per thread that ever predicted at the same time.
     idle: Mutex<Vec<Workspace>>,
+    threads: usize,
 }
 
 impl std::fmt::Debug for Tede {
@@ -57,7 +60,14 @@ impl Tede {
     pub(crate) fn new(description: TedeDescription, layout: Layout, values: Vec<f32>) -> Self {
         let mut weights = PackedWeights::new(&layout, values);
         weights.pack(&layout, &Join(None), true);
-        Self { description, layout, weights, idle: Mutex::default() }
+        Self { description, layout, weights, idle: Mutex::default(), threads: 1 }
+    }
+
+    /// The same model, evaluated on up to so many threads where it is asked for many conditions at once; on one without
+    /// this. No result depends on it.
+    #[must_use]
+    pub fn on_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// The model as files; the same model always gives the same bytes.
@@ -109,6 +119,10 @@ impl Tede {
     /// If a point has another number of parameters than the model, or a source index is too large; so do all methods.
     #[must_use]
     pub fn densities(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
+        shards::map(conditions, self.threads, SHARD, |conditions| self.shard_densities(conditions))
+    }
+
+    fn shard_densities(&self, conditions: &[Condition<'_>]) -> Vec<f64> {
         let bins = self.layout.sizes.bins;
         let mut result = vec![0.0; conditions.len() * bins];
         let mut workspace = self.idle().pop().unwrap_or_default();

@@ -76,12 +76,11 @@ fn silu<M: MultiplyAdd, T: Real>(x: T) -> (T, T) {
     (x * share, share * M::fma(x, one - share, one))
 }
 
-/// tanh x = 1 - 2 / (1 + e^(2 x)), and 1 - tanh^2 x.
+/// tanh x and 1 - tanh^2 x.
 #[inline(always)]
 pub(crate) fn tanh<M: MultiplyAdd, T: Real>(x: T) -> (T, T) {
-    let one = T::of(1.0);
-    let value = M::fma(T::of(-2.0), one / (one + (x + x).exponential::<M>()), one);
-    (value, M::fma(-value, value, one))
+    let value = x.hyperbolic_tangent::<M>();
+    (value, M::fma(-value, value, T::of(1.0)))
 }
 
 kernel! {

@@ -36,6 +36,8 @@ pub(crate) trait Real:
     fn exponential<M: MultiplyAdd>(self) -> Self;
     /// The error function.
     fn error_function<M: MultiplyAdd>(self) -> Self;
+    /// tanh self.
+    fn hyperbolic_tangent<M: MultiplyAdd>(self) -> Self;
     /// (m, n) with self = m 2^n and m in [1, 2), for positive normal numbers.
     fn split(self) -> (Self, Self);
     /// ln m for m in [1, 2).
@@ -68,6 +70,10 @@ impl Real for f32 {
     #[inline(always)]
     fn error_function<M: MultiplyAdd>(self) -> Self {
         functions::erf::<M>(self)
+    }
+    #[inline(always)]
+    fn hyperbolic_tangent<M: MultiplyAdd>(self) -> Self {
+        functions::tanh::<M>(self)
     }
     #[inline(always)]
     fn split(self) -> (Self, Self) {
@@ -106,6 +112,10 @@ impl Real for f64 {
     #[inline(always)]
     fn error_function<M: MultiplyAdd>(self) -> Self {
         libm::erf(self)
+    }
+    #[inline(always)]
+    fn hyperbolic_tangent<M: MultiplyAdd>(self) -> Self {
+        functions::tanh_double::<M>(self)
     }
     #[inline(always)]
     fn split(self) -> (Self, Self) {

@@ -159,13 +159,10 @@ impl<T: Real> Factors<T> {
         Self { w, u, b, uw: u * w }
     }
 
-    /// tanh(w x + w rest + b), where tanh(a) = 1 - 2 / (1 + e^(2 a)) and `rest` is what x lost to rounding.
+    /// tanh(w x + w rest + b), where `rest` is what x lost to rounding.
     #[inline(always)]
     fn tanh<M: MultiplyAdd>(self, x: T, rest: T) -> T {
-        let argument = M::fma(self.w, x, M::fma(self.w, rest, self.b));
-        let one = T::of(1.0);
-        let share = one / (one + (argument + argument).exponential::<M>());
-        M::fma(T::of(-2.0), share, one)
+        M::fma(self.w, x, M::fma(self.w, rest, self.b)).hyperbolic_tangent::<M>()
     }
 
     /// Takes a value through the flow; gives h.
@@ -173,11 +170,9 @@ impl<T: Real> Factors<T> {
     fn advance<M: MultiplyAdd>(self, z: &mut T, rest: &mut T, product: &mut T) -> T {
         let h = self.tanh::<M>(*z, *rest);
         *product = *product * self.slope::<M>(h);
-        // Knuth's exact sum of two numbers.
-        let step = self.u * h;
-        let next = *z + step;
-        let back = next - *z;
-        *rest += (*z - (next - back)) + (step - back);
+        let next = M::fma(self.u, h, *z);
+        // Dekker's sum of two numbers: exact where |z| > |u h|. Elsewhere both are below one, and so is what rounding costs.
+        *rest += M::fma(self.u, h, *z - next);
         *z = next;
         h
     }

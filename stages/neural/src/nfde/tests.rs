@@ -45,6 +45,29 @@ fn small(activation: Activation) -> Nfde {
 const POINT: [f64; 3] = [14.0, 0.4, 9900.0];
 
 #[test]
+fn one_condition_has_the_bits_that_it_has_among_others() {
+    fn check<T: Weights>(model: &Nfde) {
+        let points = [[8.0, 0.1, 9300.0], POINT, [22.5, 0.97, 11_000.0]];
+        let conditions: Vec<Condition<'_>> =
+            points.iter().enumerate().map(|(source, point)| Condition { point, source }).collect();
+        for (set, (together, alone)) in with_all(|| {
+            let together = model.all_flows::<T>(&model.batch(&conditions));
+            let alone: Vec<Flows<T>> = conditions.iter().map(|condition| model.flows(*condition)).collect();
+            (together, alone)
+        }) {
+            assert_eq!(together, alone, "{set:?}");
+        }
+    }
+    for activation in [Activation::Gelu, Activation::Silu, Activation::Relu, Activation::Tanh] {
+        for units in [7, 16, 30] {
+            let model = random(NfdeConfig { flows: 5, units, activation, ..NfdeConfig::default() });
+            check::<f32>(&model);
+            check::<f64>(&model);
+        }
+    }
+}
+
+#[test]
 fn derivatives_of_a_block_equal_finite_differences() {
     let model = small(Activation::Gelu);
     let flows: Flows<f64> = model.flows(Condition { point: &POINT, source: 1 });

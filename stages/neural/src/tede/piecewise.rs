@@ -1,9 +1,9 @@
 //! A TEDE as a density of single values: constant within each bin, zero outside.
 
 use super::network::{backward, forward};
-use super::{CHUNK, Tede};
+use super::{CHUNK, SHARD, Tede};
 use crate::kernels::softmax::density;
-use crate::{Bins, Condition, LogLikelihood, Precision, Request};
+use crate::{Bins, Condition, LogLikelihood, Precision, Request, shards};
 
 impl Tede {
     /// ln p(x), per kNPE; minus infinity outside the bins.
@@ -76,7 +76,9 @@ impl Tede {
     /// One answer for each request.
     #[must_use]
     pub fn log_likelihoods(&self, requests: &[Request<'_>], precision: Precision) -> Vec<LogLikelihood> {
-        requests.chunks(CHUNK).flat_map(|chunk| self.evaluate(chunk, precision)).collect()
+        shards::map(requests, self.threads, SHARD, |requests| {
+            requests.chunks(CHUNK).flat_map(|chunk| self.evaluate(chunk, precision)).collect()
+        })
     }
 
     /// The values of [`Self::log_likelihoods`] alone, at a third of the cost.
