@@ -2,6 +2,9 @@
 //!
 //! A catalog only learns; reading a journal twice, or journals in another order, leads to the same catalog. Whether what it
 //! names is really there is asked elsewhere.
+//!
+//! Copies wait in a list until one of them is looked for: a run with nothing to do asks for records alone, whose objects
+//! mostly stand before them in the journal, so that their [`Reach`] is known without a look at any map.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -52,18 +55,39 @@ pub(crate) struct Copy {
     pub(crate) length: u64,
 }
 
+/// A piece of a pack that ends behind all objects of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub(crate) writer: u32,
+    pub(crate) pack: u32,
+    pub(crate) end: u64,
+}
+
+/// A record, and how far a pack must reach for its objects to be there, if they lie in one and were stored with it.
+#[derive(Debug)]
+struct Known {
+    record: Arc<Record>,
+    reach: Option<Reach>,
+}
+
 /// What the journals say.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     writers: Vec<WriterId>,
     numbers: HashMap<WriterId, u32>,
+    /// Copies in the order in which they were learnt, that are not in `copies` yet.
+    waiting: Vec<(Digest, Copy)>,
+    /// Place in `waiting` of the first copy that the next record may name: records follow their objects, in their order.
+    next: usize,
+    /// Whether the last frame was a record.
+    after_record: bool,
     copies: DigestMap<Copy>,
     /// Second and later copies, which arise when two processes store the same object at once.
     further_copies: DigestMap<Vec<Copy>>,
     condemned: HashSet<PackPlace>,
     /// Loose objects found damaged by a store that cannot move them away.
     unusable: DigestMap<()>,
-    records: DigestMap<Arc<Record>>,
+    records: DigestMap<Known>,
     /// Further records by key, which arise when a task is done again.
     further_records: DigestMap<Vec<Arc<Record>>>,
 }
@@ -87,9 +111,9 @@ impl Catalog {
 
     /// Makes room for what `bytes` of journals are likely to hold.
     pub(crate) fn reserve(&mut self, bytes: u64) {
-        // A record of a few hundred bytes with three objects, at 72 bytes each.
+        // A record of three hundred bytes or more, and two objects or more at 72 bytes each.
         let bytes = usize::try_from(bytes).unwrap_or(0);
-        self.copies.reserve(bytes / 250);
+        self.waiting.reserve(bytes / 220);
         self.records.reserve(bytes / 750);
     }
 
@@ -98,14 +122,57 @@ impl Catalog {
         match frame {
             Frame::Object { digest, pack, offset, length } => {
                 let place = Place::Pack(PackPlace { writer, pack, offset });
-                self.add_copy(digest, Copy { place, length });
+                self.wait(digest, Copy { place, length });
             }
-            Frame::Loose { digest, length } => self.add_copy(digest, Copy { place: Place::Loose, length }),
-            Frame::Record(record) => self.add_record(record),
+            Frame::Loose { digest, length } => self.wait(digest, Copy { place: Place::Loose, length }),
+            Frame::Record(record) => {
+                let reach = self.reach(&record.objects);
+                self.after_record = true;
+                self.add_record(Known { record, reach });
+            }
             Frame::Condemned { writer, pack, offset } => {
                 let writer = self.number(&writer);
                 self.condemn(PackPlace { writer, pack, offset });
             }
+        }
+    }
+
+    fn wait(&mut self, digest: Digest, copy: Copy) {
+        if self.after_record {
+            (self.next, self.after_record) = (self.waiting.len(), false);
+        }
+        self.waiting.push((digest, copy));
+    }
+
+    /// How far a pack must reach to hold `objects`, if the copies learnt just now are these, in their order.
+    fn reach(&mut self, objects: &[Digest]) -> Option<Reach> {
+        let mut reach: Option<Reach> = None;
+        for object in objects {
+            let (digest, Copy { place: Place::Pack(place), length }) = self.waiting.get(self.next)? else { return None };
+            let end = place.offset.saturating_add(*length);
+            let (writer, pack) = (place.writer, place.pack);
+            let known = *reach.get_or_insert(Reach { writer, pack, end });
+            if digest != object || (known.writer, known.pack) != (writer, pack) {
+                return None;
+            }
+            reach = Some(Reach { end: end.max(known.end), ..known });
+            self.next += 1;
+        }
+        reach
+    }
+
+    /// Whether no copy waits: then looking for one is quick.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Makes all copies quick to find.
+    pub(crate) fn settle(&mut self) {
+        self.next = 0;
+        let waiting = std::mem::take(&mut self.waiting);
+        self.copies.reserve(waiting.len());
+        for (digest, copy) in waiting {
+            self.add_copy(digest, copy);
         }
     }
 
@@ -124,11 +191,14 @@ impl Catalog {
         }
     }
 
-    fn add_record(&mut self, record: Arc<Record>) {
-        let Some(present) = self.records.get_mut(&record.key) else {
-            self.records.insert(record.key, record);
+    fn add_record(&mut self, known: Known) {
+        let Some(present) = self.records.get_mut(&known.record.key) else {
+            self.records.insert(known.record.key, known);
             return;
         };
+        // Of several records, the objects are looked for.
+        present.reach = None;
+        let (present, record) = (&mut present.record, known.record);
         let further = self.further_records.get_mut(&record.key).into_iter().flatten();
         if let Some(twin) = std::iter::once(&mut *present).chain(further).find(|known| known.agrees(&record)) {
             // The same record again: a collection has written it anew. One that says "bare" has the last word.
@@ -168,22 +238,31 @@ impl Catalog {
     pub(crate) fn copies(&self, digest: &Digest) -> impl Iterator<Item = Copy> {
         let first = self.copies.get(digest);
         let further = if first.is_some() { self.further_copies.get(digest) } else { None };
-        first.into_iter().chain(further.into_iter().flatten()).copied().filter(|copy| match copy.place {
+        let own = *digest;
+        let waiting = self.waiting.iter().filter(move |(waiting, _)| *waiting == own).map(|(_, copy)| copy);
+        first.into_iter().chain(further.into_iter().flatten()).chain(waiting).copied().filter(|copy| match copy.place {
             Place::Pack(place) => !self.is_condemned(place),
             Place::Loose => !self.unusable.contains_key(digest),
         })
     }
 
+    /// How far a pack must reach for all objects of the only record of `key` to be there, if that is known and nothing is
+    /// marked as damaged.
+    pub(crate) fn reach_of(&self, key: &Digest) -> Option<(&Arc<Record>, Reach)> {
+        let known = self.records.get(key).filter(|_| self.condemned.is_empty())?;
+        Some((&known.record, known.reach?))
+    }
+
     /// All records of a key, latest first.
     pub(crate) fn records(&self, key: &Digest) -> impl Iterator<Item = &Arc<Record>> {
-        let first = self.records.get(key);
+        let first = self.records.get(key).map(|known| &known.record);
         let further = if first.is_some() { self.further_records.get(key) } else { None };
         first.into_iter().chain(further.into_iter().flatten())
     }
 
     /// All records of all keys.
     pub(crate) fn all_records(&self) -> impl Iterator<Item = &Arc<Record>> {
-        self.records.values().chain(self.further_records.values().flatten())
+        self.records.values().map(|known| &known.record).chain(self.further_records.values().flatten())
     }
 
     /// All keys that have records.
@@ -191,9 +270,10 @@ impl Catalog {
         self.records.keys()
     }
 
-    /// All objects, with copies that may all be damaged.
+    /// All objects, with copies that may all be damaged; each once in a settled catalog.
     pub(crate) fn objects(&self) -> impl Iterator<Item = &Digest> {
-        self.copies.keys()
+        let waiting = self.waiting.iter().map(|(digest, _)| digest);
+        self.copies.keys().chain(waiting.filter(|digest| !self.copies.contains_key(*digest)))
     }
 
     /// Number of places in packs marked as damaged.

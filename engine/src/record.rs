@@ -1,9 +1,10 @@
 //! The record of a finished task: what the engine keeps under an action key.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use mctune_cache::{Digest, Store};
-use serde::de::DeserializeOwned;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, Artifacts};
@@ -29,10 +30,55 @@ pub struct TaskRecord {
 }
 
 /// The part of a record that a run computes with: read a hundred thousand times where there is nothing to do.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
     /// Artifacts by output name.
     pub artifacts: Artifacts,
+}
+
+/// What is read of a record's body.
+pub(crate) trait OfBody: Sized {
+    fn of_body(body: &[u8]) -> Result<Self, serde_json::Error>;
+}
+
+impl OfBody for TaskRecord {
+    fn of_body(body: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(body)
+    }
+}
+
+impl OfBody for Kept {
+    /// Reads up to the artifacts, which come first; the rest of the body, whose checksum is right, is not looked at.
+    fn of_body(body: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut artifacts = None;
+        let read = (&mut serde_json::Deserializer::from_slice(body)).deserialize_map(UpToArtifacts(&mut artifacts));
+        match artifacts {
+            Some(artifacts) => Ok(Self { artifacts }),
+            None => Err(read.err().unwrap_or_else(|| serde::de::Error::missing_field("artifacts"))),
+        }
+    }
+}
+
+/// Leaves the field `artifacts` of a map, and reads no further.
+struct UpToArtifacts<'a>(&'a mut Option<Artifacts>);
+
+impl<'de> Visitor<'de> for UpToArtifacts<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the record of a task")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(field) = map.next_key::<Cow<'de, str>>()? {
+            if field == "artifacts" {
+                *self.0 = Some(map.next_value()?);
+                return Ok(());
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }
 
 /// The part of a record that names the log.
@@ -76,9 +122,9 @@ pub fn look_up(store: &Store, key: &Digest) -> Lookup {
 }
 
 /// The same, of which only `R` is read.
-pub(crate) fn look_up_as<R: DeserializeOwned>(store: &Store, key: &Digest) -> Lookup<R> {
-    let Some(record) = store.record(key) else { return Lookup::Unknown };
-    match serde_json::from_slice(&record.body) {
+pub(crate) fn look_up_as<R: OfBody>(store: &Store, key: &Digest) -> Lookup<R> {
+    let Some((record, missing)) = store.find(key) else { return Lookup::Unknown };
+    match R::of_body(&record.body) {
         Ok(found) if record.bare => {
             // Of what lies in a store below, artifacts are copied when they are read. Whoever has those has the result.
             let log = serde_json::from_slice::<Logged>(&record.body).ok().and_then(|record| record.log);
@@ -88,9 +134,9 @@ pub(crate) fn look_up_as<R: DeserializeOwned>(store: &Store, key: &Digest) -> Lo
                 Some(object) => Lookup::Collected { object, record: found },
             }
         }
-        Ok(found) => match store.first_missing(&record.objects) {
+        Ok(found) => match missing {
             None => Lookup::Hit(found),
-            Some(&object) => Lookup::Lost { object },
+            Some(object) => Lookup::Lost { object },
         },
         Err(error) => {
             tracing::warn!(%key, %error, "a record cannot be read; the task is computed again");

@@ -54,7 +54,7 @@ impl Store {
             quarantined: count_files(&self.layout.damaged()).0,
             ..StoreStats::default()
         };
-        let view = self.view();
+        let view = self.settled_view();
         let mut packed = 0;
         for digest in view.catalog.objects() {
             let Some(copy) = view.catalog.copies(digest).next() else { continue };

@@ -118,6 +118,7 @@ impl Store {
         let mut view = self.view_mut();
         let number = view.catalog.number(&self.id);
         frames.into_iter().for_each(|frame| view.catalog.learn(number, frame));
+        view.catalog.settle();
         drop(view);
         if let Some((pack, _, end)) = packed {
             self.packs.grown((number, pack), end);

@@ -203,7 +203,7 @@ impl Store {
     ) -> Result<DigestMap<Vec<Copy>>, StoreError> {
         let mut faulty: DigestMap<Vec<Copy>> = DigestMap::default();
         let mut copies: Vec<(Digest, Copy)> = {
-            let view = self.view();
+            let view = self.settled_view();
             let all = view.catalog.objects().flat_map(|digest| view.catalog.copies(digest).map(|copy| (*digest, copy)));
             all.collect()
         };
@@ -243,7 +243,7 @@ impl Store {
     }
 
     fn verify_records(&self, report: &mut VerifyReport, faulty: &DigestMap<Vec<Copy>>) {
-        let view = self.view();
+        let view = self.settled_view();
         let is_lost = |object: &Digest| {
             let bad = faulty.get(object).map_or(&[][..], Vec::as_slice);
             view.catalog.copies(object).all(|copy| bad.contains(&copy))

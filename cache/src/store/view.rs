@@ -55,10 +55,11 @@ pub(crate) struct View {
 impl View {
     /// Whether everything the store holds about `digest` is in the catalog.
     pub(crate) fn knows(&self, kind: Kind, digest: &Digest) -> bool {
+        let to_hand = kind == Kind::Record || self.catalog.is_settled();
         match self.coverage {
             Coverage::Nothing => false,
-            Coverage::Indexed(_) => self.asked.contains(&(kind, *digest)),
-            Coverage::Whole => true,
+            Coverage::Indexed(_) => to_hand && self.asked.contains(&(kind, *digest)),
+            Coverage::Whole => to_hand,
         }
     }
 
@@ -87,6 +88,9 @@ impl View {
         if matches!(self.coverage, Coverage::Nothing) {
             self.begin(layout, own, may_use_index)?;
         }
+        if kind == Kind::Object {
+            self.catalog.settle();
+        }
         if self.knows(kind, digest) {
             return Ok(());
         }
@@ -97,6 +101,7 @@ impl View {
                     let number = self.catalog.number(&writer);
                     self.catalog.learn(number, frame);
                 }
+                self.catalog.settle();
                 self.asked.insert((kind, *digest));
                 Ok(())
             }

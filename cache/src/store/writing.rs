@@ -266,6 +266,7 @@ impl Store {
         let mut view = self.view_mut();
         let number = view.catalog.number(&self.id);
         view.catalog.learn(number, frame);
+        view.catalog.settle();
         Ok(number)
     }
 

@@ -76,7 +76,7 @@ impl Store {
     fn rescue(&self, trash: &Layout) -> Result<u64, StoreError> {
         self.refresh()?;
         let missing: DigestMap<()> = {
-            let view = self.view();
+            let view = self.settled_view();
             let named = view.catalog.all_records().filter(|record| !record.bare).flat_map(|record| &record.objects);
             let is_there = |digest: &Digest| view.catalog.copies(digest).any(|copy| self.is_there(&view, digest, copy));
             named.filter(|digest| !is_there(digest)).map(|digest| (*digest, ())).collect()
@@ -86,6 +86,7 @@ impl Store {
         }
         let mut view = View::default();
         view.read_all(trash, &self.id)?;
+        view.catalog.settle();
         let packs = Packs::new(trash.clone(), Arc::new(Trash::new(trash.clone())));
         let mut rescued = 0;
         for digest in missing.keys() {
