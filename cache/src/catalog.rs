@@ -55,20 +55,25 @@ pub(crate) struct Copy {
     pub(crate) length: u64,
 }
 
-/// A piece of a pack that ends behind all objects of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What must be there for all objects of a record to be there: a pack of some length, and files.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reach {
     pub(crate) writer: u32,
     pub(crate) pack: u32,
     pub(crate) end: u64,
+    /// Objects in files of their own, with their lengths.
+    pub(crate) loose: Box<[(Digest, u64)]>,
 }
 
-/// A record, and how far a pack must reach for its objects to be there, if they lie in one and were stored with it.
+/// A record, and where its objects are if all were stored together with it, the small ones in one pack.
 #[derive(Debug)]
 struct Known {
     record: Arc<Record>,
     reach: Option<Reach>,
 }
+
+/// Most copies among which the objects of a record are looked for.
+const TOGETHER: usize = 512;
 
 /// What the journals say.
 #[derive(Debug, Default)]
@@ -77,7 +82,9 @@ pub(crate) struct Catalog {
     numbers: HashMap<WriterId, u32>,
     /// Copies in the order in which they were learnt, that are not in `copies` yet.
     waiting: Vec<(Digest, Copy)>,
-    /// Place in `waiting` of the first copy that the next record may name: records follow their objects, in their order.
+    /// Place in `waiting` of the first copy behind the last record that had a copy behind it, and of the copy that the next
+    /// record is expected to name: records follow their objects, mostly in their order.
+    together: usize,
     next: usize,
     /// Whether the last frame was a record.
     after_record: bool,
@@ -139,26 +146,39 @@ impl Catalog {
 
     fn wait(&mut self, digest: Digest, copy: Copy) {
         if self.after_record {
-            (self.next, self.after_record) = (self.waiting.len(), false);
+            (self.together, self.next, self.after_record) = (self.waiting.len(), self.waiting.len(), false);
         }
         self.waiting.push((digest, copy));
     }
 
-    /// How far a pack must reach to hold `objects`, if the copies learnt just now are these, in their order.
+    /// Where `objects` are, if they are among the copies learnt just now.
     fn reach(&mut self, objects: &[Digest]) -> Option<Reach> {
-        let mut reach: Option<Reach> = None;
+        let mut packed: Option<(u32, u32, u64)> = None;
+        let mut loose = Vec::new();
         for object in objects {
-            let (digest, Copy { place: Place::Pack(place), length }) = self.waiting.get(self.next)? else { return None };
-            let end = place.offset.saturating_add(*length);
-            let (writer, pack) = (place.writer, place.pack);
-            let known = *reach.get_or_insert(Reach { writer, pack, end });
-            if digest != object || (known.writer, known.pack) != (writer, pack) {
-                return None;
+            let is_next = self.waiting.get(self.next).is_some_and(|(digest, _)| digest == object);
+            let at = if is_next {
+                self.next
+            } else {
+                let together = self.waiting.get(self.together..)?;
+                self.together + together.iter().take(TOGETHER).position(|(digest, _)| digest == object)?
+            };
+            let length = self.waiting[at].1.length;
+            match self.waiting[at].1.place {
+                Place::Loose => loose.push((*object, length)),
+                Place::Pack(PackPlace { writer, pack, offset }) => {
+                    let end = offset.saturating_add(length);
+                    packed = match packed {
+                        None => Some((writer, pack, end)),
+                        Some((w, p, known)) if (w, p) == (writer, pack) => Some((w, p, known.max(end))),
+                        Some(_) => return None,
+                    };
+                }
             }
-            reach = Some(Reach { end: end.max(known.end), ..known });
-            self.next += 1;
+            self.next = at + 1;
         }
-        reach
+        let (writer, pack, end) = packed?;
+        Some(Reach { writer, pack, end, loose: loose.into_boxed_slice() })
     }
 
     /// Whether no copy waits: then looking for one is quick.
@@ -168,7 +188,7 @@ impl Catalog {
 
     /// Makes all copies quick to find.
     pub(crate) fn settle(&mut self) {
-        self.next = 0;
+        (self.together, self.next) = (0, 0);
         let waiting = std::mem::take(&mut self.waiting);
         self.copies.reserve(waiting.len());
         for (digest, copy) in waiting {
@@ -246,11 +266,11 @@ impl Catalog {
         })
     }
 
-    /// How far a pack must reach for all objects of the only record of `key` to be there, if that is known and nothing is
-    /// marked as damaged.
-    pub(crate) fn reach_of(&self, key: &Digest) -> Option<(&Arc<Record>, Reach)> {
-        let known = self.records.get(key).filter(|_| self.condemned.is_empty())?;
-        Some((&known.record, known.reach?))
+    /// The only record of `key` and where its objects are, if that is known and nothing is marked as damaged.
+    pub(crate) fn reach_of(&self, key: &Digest) -> Option<(&Arc<Record>, &Reach)> {
+        let whole = self.condemned.is_empty() && self.unusable.is_empty();
+        let known = self.records.get(key).filter(|_| whole)?;
+        Some((&known.record, known.reach.as_ref()?))
     }
 
     /// All records of a key, latest first.

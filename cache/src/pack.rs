@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::StoreError;
 use crate::layout::Layout;
@@ -24,6 +24,12 @@ const ROLL_OVER: u64 = 256 << 20;
 
 /// Open packs kept for reading: far below the usual limit of 1024 open files.
 const OPEN_FILES: usize = 128;
+
+/// Objects up to this size that are read one after the other are read with what follows them: who gathers a stage's artifacts
+/// reads them in the order in which they lie there, and a system call for each would cost more than their bytes.
+const SMALL: usize = 4 << 10;
+/// How much is read with such an object.
+const WINDOW: usize = 64 << 10;
 
 /// The pack this process appends to.
 #[derive(Debug)]
@@ -95,6 +101,57 @@ pub(crate) struct Packs {
     layout: Layout,
     trash: Arc<Trash>,
     known: RwLock<Known>,
+    /// What was read last with a small object: bytes that were in the file at some time since the last [`Self::forget`].
+    window: Mutex<Window>,
+}
+
+/// A piece of a pack.
+#[derive(Debug, Default)]
+struct Window {
+    pack: Option<(u32, u32)>,
+    offset: u64,
+    bytes: Vec<u8>,
+    /// Where the small object ended that was asked for last.
+    last: Option<((u32, u32), u64)>,
+}
+
+impl Window {
+    /// Fills `buffer` from a place in a pack, if all of it is here.
+    fn fill(&self, place: PackPlace, buffer: &mut [u8]) -> bool {
+        let start = (self.pack == Some((place.writer, place.pack))).then(|| place.offset.checked_sub(self.offset));
+        let Some(start) = start.flatten().and_then(|start| usize::try_from(start).ok()) else { return false };
+        let piece = self.bytes.get(start..).and_then(|rest| rest.get(..buffer.len()));
+        piece.is_some_and(|piece| {
+            buffer.copy_from_slice(piece);
+            true
+        })
+    }
+
+    /// Whether a small object lies behind the one that was asked for before, with at most another between them.
+    fn follows(&mut self, place: PackPlace, length: usize) -> bool {
+        let pack = (place.writer, place.pack);
+        let last = self.last.replace((pack, place.offset + length as u64));
+        let gap = last.filter(|(last, _)| *last == pack).and_then(|(_, end)| place.offset.checked_sub(end));
+        gap.is_some_and(|gap| gap <= SMALL as u64)
+    }
+
+    /// Reads from a place on, as much as there is.
+    fn slide(&mut self, file: &File, place: PackPlace) -> io::Result<()> {
+        self.pack = None;
+        self.bytes.resize(WINDOW, 0);
+        let mut length = 0;
+        while length < WINDOW {
+            match file.read_at(&mut self.bytes[length..], place.offset + length as u64) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.bytes.truncate(length);
+        (self.pack, self.offset) = (Some((place.writer, place.pack)), place.offset);
+        Ok(())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +185,7 @@ impl Seen<'_> {
 
 impl Packs {
     pub(crate) fn new(layout: Layout, trash: Arc<Trash>) -> Self {
-        Self { layout, trash, known: RwLock::default() }
+        Self { layout, trash, known: RwLock::default(), window: Mutex::default() }
     }
 
     /// Whether the pack is there and at least `end` bytes long.
@@ -166,10 +223,32 @@ impl Packs {
     /// Forgets what was seen, so that packs which were removed or cut meanwhile are noticed.
     pub(crate) fn forget(&self) {
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known::default();
+        *self.window.lock().unwrap_or_else(PoisonError::into_inner) = Window::default();
     }
 
-    /// Fills `buffer` from a place in a pack. `UnexpectedEof` if the pack is too short, `NotFound` if there is none.
+    /// Fills `buffer` from a place in a pack. `UnexpectedEof` if the pack is too short, `NotFound` if there is none. What
+    /// turns out to be wrong is to be [read again](Self::read_now): it may have been read a while ago.
     pub(crate) fn read(&self, writer: &WriterId, place: PackPlace, buffer: &mut [u8]) -> io::Result<()> {
+        // Whoever finds the window in use reads for himself.
+        if buffer.len() <= SMALL
+            && let Ok(mut window) = self.window.try_lock()
+        {
+            let follows = window.follows(place, buffer.len());
+            if window.fill(place, buffer) {
+                return Ok(());
+            }
+            if follows {
+                window.slide(&*self.file(writer, place)?, place)?;
+                if window.fill(place, buffer) {
+                    return Ok(());
+                }
+            }
+        }
+        self.read_now(writer, place, buffer)
+    }
+
+    /// As [`Self::read`], from the file as it is.
+    pub(crate) fn read_now(&self, writer: &WriterId, place: PackPlace, buffer: &mut [u8]) -> io::Result<()> {
         match self.file(writer, place)?.read_exact_at(buffer, place.offset) {
             // On network file systems an old handle may show an old length; opening asks the server.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {

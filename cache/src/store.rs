@@ -242,10 +242,13 @@ impl Store {
     pub fn find(&self, key: &Digest) -> Option<(Arc<Record>, Option<Digest>)> {
         {
             let view = self.view_about(Kind::Record, key);
-            if let Some((record, Reach { writer, pack, end })) = view.catalog.reach_of(key)
-                && self.packs.reaches(view.catalog.writer(writer), PackPlace { writer, pack, offset: 0 }, end)
-            {
-                return Some((Arc::clone(record), None));
+            if let Some((record, reach)) = view.catalog.reach_of(key) {
+                let &Reach { writer, pack, end, .. } = reach;
+                let pack = PackPlace { writer, pack, offset: 0 };
+                let is_there = |(digest, length): &(Digest, u64)| self.is_loose(digest, *length);
+                if self.packs.reaches(view.catalog.writer(writer), pack, end) && reach.loose.iter().all(is_there) {
+                    return Some((Arc::clone(record), None));
+                }
             }
         }
         let record = self.record(key)?;
@@ -430,12 +433,14 @@ impl Store {
                 let writer = view.catalog.writer(place.writer);
                 self.packs.reaches(writer, place, place.offset.saturating_add(copy.length))
             }
-            Place::Loose => {
-                let path = self.layout.loose(digest);
-                loose::is_there(&path, copy.length)
-                    || self.trash.find(&path).is_some_and(|path| loose::is_there(&path, copy.length))
-            }
+            Place::Loose => self.is_loose(digest, copy.length),
         }
+    }
+
+    /// Whether there is a file for an object of this length.
+    fn is_loose(&self, digest: &Digest, length: u64) -> bool {
+        let path = self.layout.loose(digest);
+        loose::is_there(&path, length) || self.trash.find(&path).is_some_and(|path| loose::is_there(&path, length))
     }
 
     /// Whether a copy of the object lies in its place at this moment, so that it need not be stored again. What a collection

@@ -117,7 +117,12 @@ impl Store {
     ) -> Result<Outcome<Vec<u8>>, StoreError> {
         let writer = self.view().catalog.writer(place.writer).clone();
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-        match self.packs.read(&writer, place, &mut bytes) {
+        let read = match self.packs.read(&writer, place, &mut bytes) {
+            Ok(()) if Digest::of(&bytes) == *digest => return Ok(Outcome::Good(bytes)),
+            Ok(()) => self.packs.read_now(&writer, place, &mut bytes),
+            failed => failed,
+        };
+        match read {
             Ok(()) if Digest::of(&bytes) == *digest => Ok(Outcome::Good(bytes)),
             Ok(()) => Ok(Outcome::Bad(None)),
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(Outcome::Bad(None)),

@@ -30,6 +30,48 @@ fn objects_and_records_come_back_from_this_and_the_next_process() {
     }
 }
 
+/// Whoever asks for records alone is told what is missing of them, wherever it should be.
+#[test]
+fn a_record_is_found_with_what_it_lacks() {
+    let (_folder, store) = store();
+    let (shared, big) = (store.put(b"stored by another task").unwrap(), large(3));
+    let keys: Vec<Digest> = (0..4_u8).map(|number| Digest::of(&[number])).collect();
+    let contents: [Vec<&[u8]>; 4] = [vec![b"a", b"b"], vec![b"c", &big], vec![b"d"], vec![b"e"]];
+    let others = [vec![], vec![], vec![shared], vec![]];
+    let publication = |number: usize| Publication {
+        key: &keys[number],
+        contents: &contents[number],
+        objects: &others[number],
+        body: b"{}",
+    };
+    // Three in one turn; the pack ends in what the last of all left.
+    store.publish_all(&[0, 1, 2].map(publication)).unwrap();
+    store.publish_all(&[publication(3)]).unwrap();
+    let root = store.root().to_owned();
+    drop(store);
+    let lacks = || {
+        let store = Store::open(&root).unwrap();
+        let found: Vec<_> = keys.iter().map(|key| store.find(key).unwrap()).collect();
+        for (key, (record, missing)) in keys.iter().zip(&found) {
+            assert_eq!(store.record(key).as_ref(), Some(record));
+            assert_eq!(store.first_missing(&record.objects), missing.as_ref());
+        }
+        assert_eq!(store.find(&shared), None);
+        found.into_iter().map(|(_, missing)| missing).collect::<Vec<_>>()
+    };
+    assert_eq!(lacks(), [None; 4]);
+    fs::remove_file(loose_file(&root)).unwrap();
+    assert_eq!(lacks(), [None, Some(Digest::of(&big)), None, None]);
+    let pack = fs::read_dir(root.join("packs")).unwrap().next().unwrap().unwrap().path();
+    let file = fs::OpenOptions::new().write(true).open(&pack).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+    assert_eq!(lacks(), [None, Some(Digest::of(&big)), None, Some(Digest::of(b"e"))]);
+    Store::open(&root).unwrap().condemn(&Digest::of(b"b")).unwrap();
+    assert_eq!(lacks(), [Some(Digest::of(b"b")), Some(Digest::of(&big)), None, Some(Digest::of(b"e"))]);
+    fs::remove_file(&pack).unwrap();
+    assert_eq!(lacks()[2], Some(Digest::of(b"d")));
+}
+
 #[test]
 fn what_is_there_is_not_stored_again() {
     let (_folder, store) = store();

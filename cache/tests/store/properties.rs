@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::Arc;
 
 use mctune_cache::{Digest, ReadError, Store};
 use proptest::prelude::*;
@@ -137,6 +138,7 @@ proptest! {
         let fresh = open();
         for store in stores.iter().chain([&fresh]) {
             store.refresh().unwrap();
+            let found: Vec<_> = (0..6).map(|number| store.find(&key(number))).collect();
             for object in 0..6 {
                 let digest = Digest::of(&content(object));
                 match store.read(&digest) {
@@ -150,6 +152,10 @@ proptest! {
             }
             for number in 0..6 {
                 let record = store.record(&key(number));
+                let missing = |record: &Arc<mctune_cache::Record>| store.first_missing(&record.objects).copied();
+                let asked = record.as_ref().map(|record| (Arc::clone(record), missing(record)));
+                prop_assert_eq!(&found[usize::from(number)], &asked);
+                prop_assert_eq!(&store.find(&key(number)), &asked);
                 prop_assert_eq!(record.is_some(), records.contains_key(&number));
                 if let Some(record) = record {
                     prop_assert!(records[&number].contains(&record.body[0]));
