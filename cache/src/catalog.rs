@@ -72,8 +72,8 @@ struct Known {
     reach: Option<Reach>,
 }
 
-/// Most copies among which the objects of a record are looked for.
-const TOGETHER: usize = 512;
+/// Most copies before a record among which its objects are looked for: those of a batch of tasks, and of tasks beside it.
+const TOGETHER: usize = 256;
 
 /// What the journals say.
 #[derive(Debug, Default)]
@@ -82,9 +82,8 @@ pub(crate) struct Catalog {
     numbers: HashMap<WriterId, u32>,
     /// Copies in the order in which they were learnt, that are not in `copies` yet.
     waiting: Vec<(Digest, Copy)>,
-    /// Place in `waiting` of the first copy behind the last record that had a copy behind it, and of the copy that the next
-    /// record is expected to name: records follow their objects, mostly in their order.
-    together: usize,
+    /// Place in `waiting` of the copy that the next record is expected to name: records follow their objects, mostly in their
+    /// order.
     next: usize,
     /// Whether the last frame was a record.
     after_record: bool,
@@ -146,7 +145,7 @@ impl Catalog {
 
     fn wait(&mut self, digest: Digest, copy: Copy) {
         if self.after_record {
-            (self.together, self.next, self.after_record) = (self.waiting.len(), self.waiting.len(), false);
+            (self.next, self.after_record) = (self.waiting.len(), false);
         }
         self.waiting.push((digest, copy));
     }
@@ -160,8 +159,8 @@ impl Catalog {
             let at = if is_next {
                 self.next
             } else {
-                let together = self.waiting.get(self.together..)?;
-                self.together + together.iter().take(TOGETHER).position(|(digest, _)| digest == object)?
+                let from = self.waiting.len().saturating_sub(TOGETHER);
+                from + self.waiting[from..].iter().rposition(|(digest, _)| digest == object)?
             };
             let length = self.waiting[at].1.length;
             match self.waiting[at].1.place {
@@ -188,7 +187,7 @@ impl Catalog {
 
     /// Makes all copies quick to find.
     pub(crate) fn settle(&mut self) {
-        (self.together, self.next) = (0, 0);
+        self.next = 0;
         let waiting = std::mem::take(&mut self.waiting);
         self.copies.reserve(waiting.len());
         for (digest, copy) in waiting {

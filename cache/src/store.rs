@@ -205,7 +205,7 @@ impl Store {
     pub fn first_missing<'d>(&self, objects: &'d [Digest]) -> Option<&'d Digest> {
         // Mostly all lie in packs that were looked at before: one look at what is known answers for all.
         let first = {
-            let (view, mut seen) = (self.view(), self.packs.seen());
+            let (view, mut seen) = (self.view_about(Kind::Object, objects.first()?), self.packs.seen());
             objects.iter().position(|object| {
                 !view.catalog.copies(object).any(|copy| match copy.place {
                     Place::Pack(place) => seen.reaches(place, place.offset.saturating_add(copy.length)),

@@ -162,13 +162,21 @@ pub fn folder(runs: &Path, run: &str) -> PathBuf {
 /// Where a run keeps the log of a task while it runs, and after it failed.
 #[must_use]
 pub fn log_path(folder: &Path, stage: &str, coords: &Coords) -> PathBuf {
-    folder.join("logs").join(stage).join(format!("{}.log", file_safe(&coords.to_string())))
+    let name = file_safe(&coords.to_string());
+    // In one piece: every task of a run is given one.
+    let mut path = PathBuf::with_capacity(folder.as_os_str().len() + stage.len() + name.len() + 16);
+    path.push(folder);
+    path.push("logs");
+    path.push(stage);
+    path.push(name);
+    path.as_mut_os_string().push(".log");
+    path
 }
 
 /// Coordinates as a file name: nothing but letters, digits and `=,.+-_`, at most 120 bytes.
 pub(crate) fn file_safe(coords: &str) -> String {
-    let text: String =
-        coords.chars().map(|c| if c.is_ascii_alphanumeric() || "=,.+-_".contains(c) { c } else { '_' }).collect();
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '=' | ',' | '.' | '+' | '-' | '_');
+    let text: String = coords.chars().map(|c| if safe(c) { c } else { '_' }).collect();
     match text.len() {
         0 => "task".to_owned(),
         1..=120 => text,
