@@ -257,8 +257,8 @@ impl Catalog {
     pub(crate) fn copies(&self, digest: &Digest) -> impl Iterator<Item = Copy> {
         let first = self.copies.get(digest);
         let further = if first.is_some() { self.further_copies.get(digest) } else { None };
-        let own = *digest;
-        let waiting = self.waiting.iter().filter(move |(waiting, _)| *waiting == own).map(|(_, copy)| copy);
+        let wanted = *digest;
+        let waiting = self.waiting.iter().filter(move |(digest, _)| *digest == wanted).map(|(_, copy)| copy);
         first.into_iter().chain(further.into_iter().flatten()).chain(waiting).copied().filter(|copy| match copy.place {
             Place::Pack(place) => !self.is_condemned(place),
             Place::Loose => !self.unusable.contains_key(digest),

@@ -1,5 +1,6 @@
 //! The private working directory of a command.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -17,11 +18,12 @@ pub(super) struct Workplace {
 impl Workplace {
     pub(super) fn new(context: &TaskContext<'_>) -> Result<Self, StageError> {
         let parent = context.work();
-        let make = || {
-            std::fs::create_dir_all(parent)?;
-            tempfile::Builder::new().prefix("command-").tempdir_in(parent)
-        };
-        let folder = make().map_err(|error| {
+        let make = || tempfile::Builder::new().prefix("command-").tempdir_in(parent);
+        let folder = make().or_else(|error| match error.kind() {
+            ErrorKind::NotFound => std::fs::create_dir_all(parent).and_then(|()| make()),
+            _ => Err(error),
+        });
+        let folder = folder.map_err(|error| {
             StageError::io(format!("cannot make a working directory in {}", parent.display()), error)
         })?;
         Ok(Self { folder })

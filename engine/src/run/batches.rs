@@ -80,8 +80,7 @@ impl Batches {
         let kind = &node.decl.kind;
         let pace = self.paces[group.stage.index()].mean();
         let at_once = at_once(self.budget, node);
-        // A program takes so much longer than handing it over that a batch of them gains nothing.
-        let most = if kind.external() { 1 } else { size(kind.batching(), pace, 1 + waiting.len(), at_once) };
+        let most = size(kind.batching(), pace, 1 + waiting.len(), at_once);
         while batch.len() < most {
             let Some(task) = waiting.pop_front() else { break };
             if schedule.accompany(leader, task) {

@@ -204,6 +204,12 @@ impl<'a> TaskContext<'a> {
     /// As [`Self::write`], and when reading it fails.
     pub fn write_path(&self, output: &str, path: &Path) -> Result<(), StageError> {
         self.declared(output)?;
+        let is_small = |metadata: std::fs::Metadata| metadata.is_file() && metadata.len() < SMALL as u64;
+        if self.unstored.is_some() && std::fs::metadata(path).is_ok_and(is_small) {
+            let bytes = std::fs::read(path)
+                .map_err(|error| StageError::io(format!("cannot read {}", path.display()), error))?;
+            return self.write(output, &bytes);
+        }
         let content = artifact::put_path(self.environment.store, path)?;
         self.written.borrow_mut().insert(output.to_owned(), content);
         Ok(())
