@@ -283,8 +283,7 @@ mod tests {
             let on = |threads| load(&read("safetensors"), &read("json"), threads).unwrap();
             let (one, three) = (on(1), on(3));
             let point = |at: usize| vec![7.0 + 0.3 * at as f64, 0.02 * at as f64, 9000.0 + 50.0 * at as f64];
-            let conditions: Vec<Condition> =
-                (0..40).map(|at| Condition { point: point(at), source: at % 5 }).collect();
+            let conditions: Vec<Condition> = (0..40).map(|at| Condition { point: point(at), source: at % 5 }).collect();
             assert_eq!(one.densities(&conditions), three.densities(&conditions), "{name}");
             let values: Vec<f64> = (0..9000).map(|at| 0.5 + 1.7e-3 * f64::from(at)).collect();
             let weights = vec![1.0; values.len()];

@@ -36,8 +36,8 @@ impl Estimator {
     pub(super) fn read(context: &TaskContext<'_>, input: &InputArtifact) -> Result<Self, StageError> {
         let tensors = member(context, input, model::TENSORS)?;
         let description = member(context, input, model::DESCRIPTION)?;
-        let density = model::load(&tensors, &description, context.threads())
-            .map_err(|error| unreadable(input, &error))?;
+        let density =
+            model::load(&tensors, &description, context.threads()).map_err(|error| unreadable(input, &error))?;
         // Not every estimator says how it was trained.
         let facts: Option<Description> = serde_json::from_slice(&description).ok();
         let best_epoch = facts.and_then(|facts| facts.training).and_then(|training| training.best_epoch);
