@@ -130,7 +130,7 @@ impl Window {
     /// Whether a small object lies behind the one that was asked for before, with at most another between them.
     fn follows(&mut self, place: PackPlace, length: usize) -> bool {
         let pack = (place.writer, place.pack);
-        let last = self.last.replace((pack, place.offset + length as u64));
+        let last = self.last.replace((pack, place.offset.saturating_add(length as u64)));
         let gap = last.filter(|(last, _)| *last == pack).and_then(|(_, end)| place.offset.checked_sub(end));
         gap.is_some_and(|gap| gap <= SMALL as u64)
     }
@@ -141,7 +141,7 @@ impl Window {
         self.bytes.resize(WINDOW, 0);
         let mut length = 0;
         while length < WINDOW {
-            match file.read_at(&mut self.bytes[length..], place.offset + length as u64) {
+            match file.read_at(&mut self.bytes[length..], place.offset.saturating_add(length as u64)) {
                 Ok(0) => break,
                 Ok(count) => length += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -237,11 +237,9 @@ impl Packs {
             if window.fill(place, buffer) {
                 return Ok(());
             }
-            if follows {
-                window.slide(&*self.file(writer, place)?, place)?;
-                if window.fill(place, buffer) {
-                    return Ok(());
-                }
+            // What cannot be read may lie behind the object.
+            if follows && window.slide(&*self.file(writer, place)?, place).is_ok() && window.fill(place, buffer) {
+                return Ok(());
             }
         }
         self.read_now(writer, place, buffer)
