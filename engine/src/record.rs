@@ -125,7 +125,7 @@ pub fn look_up(store: &Store, key: &Digest) -> Lookup {
 pub(crate) fn look_up_as<R: OfBody>(store: &Store, key: &Digest) -> Lookup<R> {
     let Some((record, missing)) = store.find(key) else { return Lookup::Unknown };
     match R::of_body(&record.body) {
-        Ok(found) if record.bare => {
+        Ok(found) if record.bare && missing.is_some() => {
             // Of what lies in a store below, artifacts are copied when they are read. Whoever has those has the result.
             let log = serde_json::from_slice::<Logged>(&record.body).ok().and_then(|record| record.log);
             let mut missing = record.objects.iter().filter(|object| store.contains(object).is_none()).copied();
@@ -142,5 +142,28 @@ pub(crate) fn look_up_as<R: OfBody>(store: &Store, key: &Digest) -> Lookup<R> {
             tracing::warn!(%key, %error, "a record cannot be read; the task is computed again");
             Lookup::Unknown
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_record_only_the_artifacts_are_read() {
+        let artifact = r#"{"x":{"shape":"file","digest":"ba89dd5298fc98bb846b8097bfbf7ee2cc641d52727b9eb03e5cf66aed99a518","bytes":7}}"#;
+        let bytes = |body: &str| Kept::of_body(body.as_bytes()).map(|kept| kept.artifacts.get("x").map(|x| x.bytes));
+        for body in [
+            format!(r#"{{"artifacts":{artifact},"task":"t","seconds":0.5}}"#),
+            format!(r#"{{"task":"t","nested":{{"artifacts":[1]}},"artifacts":{artifact}}}"#),
+        ] {
+            assert_eq!(bytes(&body).unwrap(), Some(7), "{body}");
+        }
+        assert_eq!(bytes(r#"{"artifacts":{}}"#).unwrap(), None);
+        for broken in ["", "[]", "7", "{}", r#"{"task":"t"}"#, r#"{"artifacts":{"x":1}}"#, r#"{"artifacts":{"x""#] {
+            assert!(bytes(broken).is_err(), "{broken}");
+        }
+        let whole = bytes(r#"{"task":"t"}"#).unwrap_err().to_string();
+        assert!(whole.contains("missing field `artifacts`"), "{whole}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use mctune_cache::{Digest, Publication, ReadError, Store, StoreError};
+use mctune_cache::{Digest, OnDamage, Publication, ReadError, Store, StoreError};
 
 use crate::help::{large, loose_file, overwrite, reopen, snapshot, store};
 
@@ -70,6 +70,36 @@ fn a_record_is_found_with_what_it_lacks() {
     assert_eq!(lacks(), [Some(Digest::of(b"b")), Some(Digest::of(&big)), None, Some(Digest::of(b"e"))]);
     fs::remove_file(&pack).unwrap();
     assert_eq!(lacks()[2], Some(Digest::of(b"d")));
+}
+
+/// Small objects are read in blocks if they are read in a row; bytes must be those of the moment all the same.
+#[test]
+fn small_objects_in_a_row_are_read_right() {
+    let (_folder, store) = store();
+    let content = |number: u32| number.to_le_bytes().repeat(1 + number as usize % 700);
+    let digests: Vec<Digest> = (0..400).map(|number| store.put(&content(number)).unwrap()).collect();
+    let check = |store: &Store, numbers: &mut dyn Iterator<Item = u32>| {
+        numbers.for_each(|number| assert_eq!(store.read(&digests[number as usize]).unwrap(), content(number)));
+    };
+    check(&store, &mut (0..400));
+    // What is appended behind a block that was read to the end of the file.
+    let last = store.put(b"behind it").unwrap();
+    assert_eq!(store.read(&last).unwrap(), b"behind it");
+    let store = reopen(store);
+    check(&store, &mut (0..400).rev());
+    check(&store, &mut (0..400).step_by(3));
+    std::thread::scope(|scope| {
+        for start in 0..3 {
+            let (store, check) = (&store, &check);
+            scope.spawn(move || check(store, &mut (start..400)));
+        }
+    });
+    // A block that was read before must not hide from verification what the file has become.
+    check(&store, &mut (0..3));
+    let pack = fs::read_dir(store.root().join("packs")).unwrap().next().unwrap().unwrap().path();
+    overwrite(&pack, 8 + 4, &[0xff]);
+    let report = store.verify(OnDamage::Report, &mut |_| ()).unwrap();
+    assert_eq!(report.faulty_copies.iter().map(|copy| copy.digest).collect::<Vec<_>>(), [digests[1]]);
 }
 
 #[test]

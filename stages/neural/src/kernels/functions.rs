@@ -88,8 +88,8 @@ pub(crate) fn erf<M: MultiplyAdd>(x: f32) -> f32 {
 /// tanh x = 1 - 2 / (1 + e^(2 x)), to 2e-7 and exactly 1 where it rounds to that.
 ///
 /// 2 x = n ln 2 + 2 r with |r| <= ln 2 / 4; e^(2 r) by the polynomial of degree 6 whose largest relative error there is
-/// least, 2e-9 (Remez). Rational functions of x are as fast, but their rounding errors, which do not vanish where tanh is
-/// flat, add up over a chain of flows and make a likelihood rough.
+/// least, 2e-9 (Remez). A rational function of x is as fast, but its rounding errors do not vanish where tanh is flat: with
+/// one, Minos failed in the reference fit of the authors' NFDE.
 #[inline(always)]
 pub(crate) fn tanh<M: MultiplyAdd>(x: f32) -> f32 {
     /// 1.5 * 2^23: adding it leaves the rounded integer in the low bits.

@@ -171,7 +171,7 @@ impl<T: Real> Factors<T> {
         let h = self.tanh::<M>(*z, *rest);
         *product = *product * self.slope::<M>(h);
         let next = M::fma(self.u, h, *z);
-        // Dekker's sum of two numbers: exact where |z| > |u h|. Elsewhere both are below one, and so is what rounding costs.
+        // Dekker's sum of two numbers, exact where |z| >= |u h|. Elsewhere |z| < |u h| < 1, and numbers below one lose little.
         *rest += M::fma(self.u, h, *z - next);
         *z = next;
         h
