@@ -19,7 +19,7 @@ use crate::graph::TaskId;
 use crate::plan::{Plan, Status};
 use crate::record::{self, TaskRecord};
 use crate::resolve::ResolveError;
-use crate::stage::{Cancel, StageError};
+use crate::stage::{Cancel, StageError, WorkFolders};
 pub use difference::{Difference, First};
 use place::Place;
 
@@ -127,8 +127,14 @@ pub fn audit(
         work.push(Work { task, key, record, job: job(campaign, plan, &place, task, options.jobs)? });
     }
     let hall = Hall { work: &work, next: AtomicUsize::new(0), free: Mutex::new(options.jobs), freed: Condvar::new() };
-    let surroundings =
-        Surroundings { store: place.store(), base: &campaign.pipeline.base, cancel: cancel.clone(), shared: false };
+    let folders = WorkFolders::new(place.store().work_dir());
+    let surroundings = Surroundings {
+        store: place.store(),
+        work: &folders,
+        base: &campaign.pipeline.base,
+        cancel: cancel.clone(),
+        shared: false,
+    };
     let done = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.min(u32::try_from(work.len()).unwrap_or(u32::MAX)) {

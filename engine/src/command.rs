@@ -7,6 +7,7 @@
 mod confine;
 mod mentions;
 mod process;
+mod program;
 mod workplace;
 
 use std::collections::BTreeMap;
@@ -187,7 +188,7 @@ impl Stage for Command {
         let strict = (!params.strict.is_off())
             .then_some(process::Strictness { required: params.strict == Strict::Word(Required::Required), tools });
         let argv = params.run.argv();
-        process::run(&Order { argv: &argv, env: &params.env, folder: workplace.path(), strict }, context)?;
+        let alone = process::run(&Order { argv: &argv, env: &params.env, folder: workplace.path(), strict }, context)?;
         for (name, path) in &params.outputs {
             let path = workplace.path().join(path);
             if !path.exists() {
@@ -200,6 +201,9 @@ impl Stage for Command {
                 ));
             }
             context.write_path(name, &path)?;
+        }
+        if alone {
+            workplace.give_back(context);
         }
         Ok(())
     }

@@ -17,7 +17,9 @@ use crate::artifact::{self, Artifact};
 use crate::record::{self, Lookup, TaskRecord};
 use crate::registry::Kind;
 use crate::resolve::Resolved;
-use crate::stage::{Cancel, InputArtifact, MissingInput, Progress, Seed, StageError, TaskContext, TaskEnvironment};
+use crate::stage::{
+    Cancel, InputArtifact, MissingInput, Progress, Seed, StageError, TaskContext, TaskEnvironment, WorkFolders,
+};
 use log::LogFile;
 
 /// Tasks shorter than this are not compared with what other processes did meanwhile, before their record is written.
@@ -54,6 +56,8 @@ pub struct Job {
 pub struct Surroundings<'a> {
     /// The store.
     pub store: &'a Store,
+    /// Makes working directories, in the store's [`work_dir`](Store::work_dir).
+    pub work: &'a WorkFolders,
     /// Folder of the pipeline file.
     pub base: &'a Path,
     /// Set when the run is to stop.
@@ -121,8 +125,8 @@ impl Surroundings<'_> {
     ) -> TaskContext<'c> {
         let environment = TaskEnvironment {
             store: self.store,
-            scratch: self.store.scratch(&job.resolved.key.digest),
-            work: self.store.work_dir(),
+            key: &job.resolved.key.digest,
+            work: self.work,
             base: self.base,
             threads: job.threads,
             cancel: self.cancel.until(job.timeout.and_then(|timeout| Instant::now().checked_add(timeout))),

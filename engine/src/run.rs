@@ -21,7 +21,7 @@ use crate::graph::TaskId;
 use crate::manifest::{Counts, ManifestError, Outcome};
 use crate::resolve::ResolveError;
 use crate::resources::{Resources, TooLarge};
-use crate::stage::Cancel;
+use crate::stage::{Cancel, WorkFolders};
 use session::Session;
 
 /// How to run.
@@ -125,6 +125,7 @@ pub async fn run(
     reporter: Arc<dyn Reporter>,
 ) -> Result<RunReport, RunError> {
     let inbox = Arc::new(worker::Inbox::default());
+    let work = Arc::new(WorkFolders::new(store.work_dir()));
     let mut session = Session::begin(&campaign, &store, &options, &*reporter)?;
     let mut timer = tokio::time::interval(SYNC_EVERY);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -136,6 +137,7 @@ pub async fn run(
             let around = worker::Around {
                 campaign: Arc::clone(&campaign),
                 store: Arc::clone(&store),
+                work: Arc::clone(&work),
                 reporter: Arc::clone(&reporter),
                 cancel: options.cancel.clone(),
                 inbox: Arc::clone(&inbox),

@@ -9,6 +9,7 @@ mod context;
 mod input;
 mod params;
 mod seed;
+mod work;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub use context::{Progress, TaskContext, TaskEnvironment};
 pub use input::{InputArtifact, MissingInput};
 pub use params::{ParamError, typed};
 pub use seed::Seed;
+pub use work::{WorkFolder, WorkFolders};
 
 /// A kind of stage: one line in the registry makes it available as `uses: KIND`.
 pub trait Stage: Send + Sync + 'static {

@@ -7,7 +7,7 @@ use mctune_cache::Store;
 use mctune_engine::execute::Surroundings;
 use mctune_engine::jobs::ListFolder;
 use mctune_engine::jobs::element::{Element, Machine, Outcome};
-use mctune_engine::stage::Cancel;
+use mctune_engine::stage::{Cancel, WorkFolders};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,7 +44,8 @@ pub(crate) fn exec(args: &ExecArgs) -> anyhow::Result<Code> {
     runtime.spawn(sync_now_and_then(Arc::clone(&store)));
     let budget = BudgetArgs { jobs: None, memory: None, gpus: None };
     let machine = Machine { gpus: machine::budget(&budget)?.gpus, job: job_of(|name| std::env::var(name).ok()) };
-    let surroundings = Surroundings { store: &store, base: &campaign.pipeline.base, cancel, shared: true };
+    let work = WorkFolders::new(store.work_dir());
+    let surroundings = Surroundings { store: &store, work: &work, base: &campaign.pipeline.base, cancel, shared: true };
     let label = format!("element {} of list {}, stage {}", args.element, list.id(), element.stage());
     let tell = |line: &str| say(&format!("{label}: {line}\n"));
     let outcome = element.run(&machine, &surroundings, &tell)?;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use mctune_cache::{Digest, Store};
 use mctune_engine::artifact::{self, Artifact};
 use mctune_engine::coords::Coords;
-use mctune_engine::stage::{Cancel, InputArtifact, Progress, Seed, Stage, StageError, TaskContext, TaskEnvironment};
+use mctune_engine::stage::{
+    Cancel, InputArtifact, Progress, Seed, Stage, StageError, TaskContext, TaskEnvironment, WorkFolders,
+};
 use serde_json::Value;
 
 /// Artifacts by slot.
@@ -112,10 +114,12 @@ impl Bench {
         surroundings: &Surroundings<'_>,
     ) -> Result<Outputs<'_>, StageError> {
         let outputs = stage.outputs(params);
+        let key = Digest::of(b"bench");
+        let work = WorkFolders::new(self.folder.path().join("work"));
         let environment = TaskEnvironment {
             store: &self.store,
-            scratch: self.folder.path().join("scratch"),
-            work: self.folder.path().to_owned(),
+            key: &key,
+            work: &work,
             base: self.folder.path(),
             threads: 2,
             cancel: Cancel::default(),

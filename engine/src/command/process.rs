@@ -1,30 +1,17 @@
-//! Starts a program, follows its output, stops it with everything it started.
+//! Starts a program and tells how it ended.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, Once, PoisonError, RwLock};
-use std::time::Duration;
-
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::runtime::{self, Runtime};
-use tokio::sync::mpsc;
 
 use super::confine::{self, Confinement, Refusal, Watch};
+use super::program::{Ended, Program};
 use crate::stage::{StageError, TaskContext};
-
-/// How often a running program is checked against the cancel token.
-const POLL: Duration = Duration::from_millis(50);
-/// How long a program may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(5);
-/// Longest line of output kept in one piece.
-const LINE_LIMIT: u64 = 64 * 1024;
 
 /// Held for reading while a file that may be executed is written, for writing while a program is started.
 ///
@@ -50,16 +37,18 @@ pub(super) struct Strictness {
     pub(super) tools: Vec<PathBuf>,
 }
 
-/// Runs a program to its end; its output becomes the task's log.
-pub(super) fn run(order: &Order<'_>, context: &TaskContext<'_>) -> Result<(), StageError> {
+/// Runs a program to its end; its output becomes the task's log. Says whether nothing that it started is known to run.
+pub(super) fn run(order: &Order<'_>, context: &TaskContext<'_>) -> Result<bool, StageError> {
     let confinement = confinement(order, context)?;
-    let (status, refused) = on_this_thread(follow(order, confinement, context))??;
+    let (program, watch) = spawn(order, confinement, context)?;
+    let Ended { status, alone } = program.follow(context)?;
+    let refused = watch.map(Watch::finish).unwrap_or_default();
     let refused = told(&refused);
     if status.success() {
         if let Some(refused) = refused {
             context.log(&format!("strict: {refused}"));
         }
-        return Ok(());
+        return Ok(alone);
     }
     let program = order.argv.first().map_or("", String::as_str);
     let started = format!("it was started as: {}", shell_line(order.argv));
@@ -69,28 +58,6 @@ pub(super) fn run(order: &Order<'_>, context: &TaskContext<'_>) -> Result<(), St
             format!("`{program}` ended with {status}; {refused}"),
             format!("list what it reads in `files` or `inputs`, folders with software in `tools`; {started}"),
         ),
-    })
-}
-
-/// Waits here for `work`: pipes, timers and the ends of programs belong to the thread that wants to know about them.
-///
-/// On a runtime that is shared between threads, each of these events would wake a thread that wakes another one, some twenty
-/// times for a short program; between the processors of a virtual machine that takes longer than the rest of the task.
-fn on_this_thread<F: Future>(work: F) -> Result<F::Output, StageError> {
-    thread_local! {
-        static RUNTIME: RefCell<Option<Runtime>> = const { RefCell::new(None) };
-    }
-    RUNTIME.with_borrow_mut(|own| {
-        let runtime = match own {
-            Some(runtime) => runtime,
-            None => own.insert(
-                runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(|error| StageError::io("cannot prepare for a program", error))?,
-            ),
-        };
-        Ok(runtime.block_on(work))
     })
 }
 
@@ -130,46 +97,11 @@ fn told(refused: &[Refusal]) -> Option<String> {
     (!list.is_empty()).then(|| format!("undeclared, it was refused {}", list.join(", ")))
 }
 
-async fn follow(
-    order: &Order<'_>,
-    confinement: Option<Confinement>,
-    context: &TaskContext<'_>,
-) -> Result<(ExitStatus, Vec<Refusal>), StageError> {
-    let (mut child, watch) = spawn(order, confinement, context)?;
-    let _watched = group(&child).map(|group| context.cancel().watch(group));
-    let (sender, mut lines) = mpsc::channel(256);
-    let readers = [
-        child.stdout.take().map(|out| tokio::spawn(read_lines(out, sender.clone()))),
-        child.stderr.take().map(|err| tokio::spawn(read_lines(err, sender.clone()))),
-    ];
-    drop(sender);
-    let mut poll = tokio::time::interval(POLL);
-    let status = loop {
-        tokio::select! {
-            Some(line) = lines.recv() => context.log(&line),
-            status = child.wait() => break status.map_err(|error| StageError::io("cannot wait for the program", error))?,
-            _ = poll.tick() => if context.cancel().is_cancelled() {
-                stop(&mut child).await;
-                return Err(StageError::Interrupted);
-            }
-        }
-    };
-    // What the program wrote before it ended; a grandchild that keeps the pipe open must not hold the task.
-    let rest = async {
-        while let Some(line) = lines.recv().await {
-            context.log(&line);
-        }
-    };
-    drop(tokio::time::timeout(Duration::from_secs(1), rest).await);
-    readers.into_iter().flatten().for_each(|reader| reader.abort());
-    Ok((status, watch.map(Watch::finish).unwrap_or_default()))
-}
-
 fn spawn(
     order: &Order<'_>,
     confinement: Option<Confinement>,
     context: &TaskContext<'_>,
-) -> Result<(Child, Option<Watch>), StageError> {
+) -> Result<(Program, Option<Watch>), StageError> {
     let program = order.argv.first().map_or("", String::as_str);
     let path = order.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH")).unwrap_or_default();
     let mut command = Command::new(on_path(program, &path).as_deref().unwrap_or(Path::new(program)));
@@ -183,23 +115,18 @@ fn spawn(
     // What the task may take of the machine; like the PATH in no key, since no result may depend on it.
     command.env("MCTUNE_CPUS", context.threads().to_string());
     command.env("CUDA_VISIBLE_DEVICES", context.gpus().join(",")).envs(order.env);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: a Ctrl-C in the terminal reaches mctune alone, which then decides.
-    command.process_group(0).kill_on_drop(true);
-    let mut launch = || {
+    command.stdin(Stdio::null()).process_group(0);
+    // One pipe for both, so that the log has its lines in the order in which they were written.
+    let mut launch = move || {
+        let (output, writer) = std::io::pipe()?;
+        command.stdout(writer.try_clone()?).stderr(writer);
         let _no_script_is_open = LAUNCH.write().unwrap_or_else(PoisonError::into_inner);
-        command.spawn()
+        Program::new(command.spawn()?, output)
     };
     let launched = match confinement {
-        None => launch().map(|child| (child, None)),
-        Some(confinement) => {
-            let here = runtime::Handle::current();
-            let launched = confinement.launch(|| {
-                let _signals_and_pipes = here.enter();
-                launch()
-            });
-            launched.map(|confined| (confined.program, Some(confined.watch)))
-        }
+        None => launch().map(|program| (program, None)),
+        Some(confinement) => confinement.launch(launch).map(|confined| (confined.program, Some(confined.watch))),
     };
     launched.map_err(|error| {
         StageError::with_hint(
@@ -235,35 +162,6 @@ fn on_path(program: &str, path: &OsStr) -> Option<PathBuf> {
     let file = folders[..first_relative].iter().map(|folder| folder.join(program)).find(is_there)?;
     *found = Some((program.to_owned(), path.to_owned(), file.clone()));
     Some(file)
-}
-
-/// Asks the whole process group to end, then makes it.
-async fn stop(child: &mut Child) {
-    let group = group(child);
-    let signal = |signal| group.map(|group| kill_process_group(group, signal));
-    signal(Signal::TERM);
-    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-        signal(Signal::KILL);
-        drop(child.wait().await);
-    }
-}
-
-/// The process group of a program that was not waited for yet.
-fn group(child: &Child) -> Option<Pid> {
-    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
-}
-
-async fn read_lines(stream: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {
-    let mut reader = BufReader::new(stream);
-    let mut line = Vec::new();
-    // A longer line is cut into pieces, so that memory stays bounded whatever the program writes.
-    while let Ok(1..) = (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line).await {
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        if lines.send(String::from_utf8_lossy(text).into_owned()).await.is_err() {
-            return;
-        }
-        line.clear();
-    }
 }
 
 /// The command as one could type it into a shell.

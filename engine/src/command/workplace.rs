@@ -1,6 +1,5 @@
 //! The private working directory of a command.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -8,25 +7,25 @@ use serde_json::json;
 
 use super::is_inside;
 use super::process::LAUNCH;
-use crate::stage::{InputArtifact, StageError, TaskContext};
+use crate::stage::{InputArtifact, StageError, TaskContext, WorkFolder};
 
 /// A directory that is removed when the command has ended.
 pub(super) struct Workplace {
-    folder: tempfile::TempDir,
+    folder: WorkFolder,
 }
 
 impl Workplace {
     pub(super) fn new(context: &TaskContext<'_>) -> Result<Self, StageError> {
-        let parent = context.work();
-        let make = || tempfile::Builder::new().prefix("command-").tempdir_in(parent);
-        let folder = make().or_else(|error| match error.kind() {
-            ErrorKind::NotFound => std::fs::create_dir_all(parent).and_then(|()| make()),
-            _ => Err(error),
-        });
-        let folder = folder.map_err(|error| {
-            StageError::io(format!("cannot make a working directory in {}", parent.display()), error)
+        let folder = context.work().take().map_err(|error| {
+            let parent = context.work().parent().display();
+            StageError::io(format!("cannot make a working directory in {parent}"), error)
         })?;
         Ok(Self { folder })
+    }
+
+    /// The command has ended, and so has everything it started: another may have the directory.
+    pub(super) fn give_back(self, context: &TaskContext<'_>) {
+        context.work().give_back(self.folder);
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -11,7 +11,7 @@ use crate::campaign::Campaign;
 use crate::event::{Event, Reporter};
 use crate::execute::{self, Ending, Job, Surroundings, Watcher};
 use crate::graph::TaskId;
-use crate::stage::{Cancel, Progress};
+use crate::stage::{Cancel, Progress, WorkFolders};
 
 /// Tasks of one stage on their way to a worker.
 pub(super) struct Batch {
@@ -60,6 +60,7 @@ impl Inbox {
 pub(super) struct Around {
     pub(super) campaign: Arc<Campaign>,
     pub(super) store: Arc<Store>,
+    pub(super) work: Arc<WorkFolders>,
     pub(super) reporter: Arc<dyn Reporter>,
     pub(super) cancel: Cancel,
     pub(super) inbox: Arc<Inbox>,
@@ -69,6 +70,7 @@ pub(super) struct Around {
 pub(super) fn execute(batch: &Batch, around: &Around) {
     let surroundings = Surroundings {
         store: &around.store,
+        work: &around.work,
         base: &around.campaign.pipeline.base,
         cancel: around.cancel.clone(),
         shared: false,

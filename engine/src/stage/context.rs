@@ -1,13 +1,13 @@
 //! What a task sees while it runs.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mctune_cache::{Digest, ReadError, Store};
 
 use crate::artifact::{self, Artifact, Shape};
-use crate::stage::{Cancel, InputArtifact, MissingInput, Output, Seed, StageError};
+use crate::stage::{Cancel, InputArtifact, MissingInput, Output, Seed, StageError, WorkFolders};
 
 /// How far a task is.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +22,10 @@ pub struct Progress {
 pub struct TaskEnvironment<'a> {
     /// The store inputs are read from and outputs are written to.
     pub store: &'a Store,
-    /// A folder of the task's own that survives being killed; named by the action key.
-    pub scratch: PathBuf,
-    /// A folder for private working directories, on the store's file system.
-    pub work: PathBuf,
+    /// The action key, by which the task's scratch folder is named.
+    pub key: &'a Digest,
+    /// Makes private working directories, on the store's file system.
+    pub work: &'a WorkFolders,
     /// Folder of the pipeline file.
     pub base: &'a Path,
     /// Number of threads the task may use. Must not influence any result.
@@ -46,7 +46,8 @@ pub struct TaskContext<'a> {
     environment: TaskEnvironment<'a>,
     missing: Option<&'a BTreeMap<String, Vec<MissingInput>>>,
     gpus: &'a [String],
-    scratch_used: Cell<bool>,
+    /// The scratch folder, if the task asked for it.
+    scratch: OnceCell<PathBuf>,
     written: RefCell<BTreeMap<String, Artifact>>,
     /// Contents of small artifacts that are stored together with the record; none if each is stored as it is written.
     unstored: Option<RefCell<Vec<Vec<u8>>>>,
@@ -71,7 +72,7 @@ impl<'a> TaskContext<'a> {
             environment,
             missing: None,
             gpus: &[],
-            scratch_used: Cell::new(false),
+            scratch: OnceCell::new(),
             written: RefCell::default(),
             unstored: None,
         }
@@ -221,22 +222,21 @@ impl<'a> TaskContext<'a> {
     /// # Errors
     /// If it cannot be created.
     pub fn scratch(&self) -> Result<&Path, StageError> {
-        let path = &self.environment.scratch;
-        std::fs::create_dir_all(path)
+        let path = self.environment.store.scratch(self.environment.key);
+        std::fs::create_dir_all(&path)
             .map_err(|error| StageError::io(format!("cannot create {}", path.display()), error))?;
-        self.scratch_used.set(true);
-        Ok(path)
+        Ok(self.scratch.get_or_init(|| path))
     }
 
     /// The scratch folder, if the task asked for it.
     pub(crate) fn used_scratch(&self) -> Option<PathBuf> {
-        self.scratch_used.get().then(|| self.environment.scratch.clone())
+        self.scratch.get().cloned()
     }
 
-    /// Where private working directories are made.
+    /// Makes private working directories.
     #[must_use]
-    pub fn work(&self) -> &Path {
-        &self.environment.work
+    pub fn work(&self) -> &WorkFolders {
+        self.environment.work
     }
 
     /// Path of a declared file dependency: relative paths start at the pipeline file.

@@ -175,7 +175,7 @@ fn cancelling_interrupts() {
 /// The stage as the engine runs it: typed parameters, artifact in the store.
 #[test]
 fn the_stage_leaves_a_sample() {
-    use mctune_engine::stage::TaskEnvironment;
+    use mctune_engine::stage::{TaskEnvironment, WorkFolders};
     let folder = tempfile::tempdir().unwrap();
     let store = mctune_cache::Store::open(&folder.path().join("store")).unwrap();
     let kind = std::sync::Arc::clone(crate::registry().get("generate").unwrap());
@@ -183,10 +183,12 @@ fn the_stage_leaves_a_sample() {
     let prepared = kind.prepare(&json!({"sources": ["Cs137"], "point": point, "events": 3000})).unwrap();
     assert_eq!(prepared.canonical["constants"]["light"]["cherenkov_index"], 1.35);
     let inputs = BTreeMap::new();
+    let work = WorkFolders::new(folder.path().join("work"));
+    let key = mctune_cache::Digest::of(b"test");
     let environment = TaskEnvironment {
         store: &store,
-        scratch: folder.path().join("scratch"),
-        work: folder.path().join("work"),
+        key: &key,
+        work: &work,
         base: folder.path(),
         threads: 2,
         cancel: Cancel::default(),

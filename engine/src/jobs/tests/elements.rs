@@ -4,12 +4,14 @@ use super::element::{Element, ElementError, Machine, Outcome};
 use super::*;
 use crate::execute::Surroundings;
 use crate::jobs::note::TaskState;
-use crate::stage::Cancel;
+use crate::stage::{Cancel, WorkFolders};
 
 fn run(home: &Home, list: &ListFolder, element: usize) -> Result<Outcome, ElementError> {
     let campaign = list.campaign(&Home::registry())?;
     let store = mctune_cache::Store::open(&list.store()).unwrap();
-    let surroundings = Surroundings { store: &store, base: &home.path(""), cancel: Cancel::default(), shared: true };
+    let work = WorkFolders::new(store.work_dir());
+    let (base, cancel) = (home.path(""), Cancel::default());
+    let surroundings = Surroundings { store: &store, work: &work, base: &base, cancel, shared: true };
     Element::open(list, &campaign, &store, element)?.run(&Machine::default(), &surroundings, &|_| {})
 }
 
@@ -137,7 +139,9 @@ fn two_that_leave_different_bytes_are_told_apart() {
     let barrier = std::sync::Barrier::new(2);
     let one = |store: &mctune_cache::Store| {
         let element = Element::open(&list, &campaign, store, 0).unwrap();
-        let surroundings = Surroundings { store, base: &home.path(""), cancel: Cancel::default(), shared: true };
+        let work = WorkFolders::new(store.work_dir());
+        let (base, cancel) = (home.path(""), Cancel::default());
+        let surroundings = Surroundings { store, work: &work, base: &base, cancel, shared: true };
         assert!(!element.is_done().unwrap());
         barrier.wait();
         element.run(&Machine::default(), &surroundings, &|_| {}).unwrap()
