@@ -1,6 +1,7 @@
 //! The run loop: one owner of the schedule, worker threads that compute, tokio for processes, signals and timers.
 
 mod batches;
+mod claims;
 mod ending;
 mod folder;
 mod pending;
@@ -105,7 +106,7 @@ pub enum RunError {
 /// How often the store makes what was written durable and looks for what others wrote.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
 
-/// How often answers are looked for that no worker rang for.
+/// How often answers are looked for that no worker rang for, and tasks that wait behind a long one.
 const ROUND: Duration = Duration::from_millis(50);
 
 /// Tasks looked up between two looks at what else happened.
@@ -150,7 +151,7 @@ pub async fn run(
         let resting = session.next_rested();
         tokio::select! {
             () = inbox.rung() => {}
-            _ = round.tick() => {}
+            _ = round.tick() => session.take_back_late(),
             Some(signal) = signals.recv() => session.signal(signal),
             _ = timer.tick() => {
                 session.seen.flush();

@@ -21,15 +21,16 @@ pub enum Ending {
 
 /// Follows the jobs of a batch, named by their position.
 pub trait Watcher: Sync {
-    /// A job begins.
-    fn began(&self, number: usize);
+    /// A job is about to begin; says whether it may. One that may not has been given to somebody else, as have those behind it.
+    fn begins(&self, number: usize) -> bool;
     /// A running job told how far it is.
     fn progress(&self, number: usize, progress: Progress);
     /// A job has ended; its record, if it left one, is published.
     fn ended(&self, number: usize, ending: Ending);
 }
 
-/// Runs jobs of one stage, all in one call of their kind if there are several. Every job ends exactly once.
+/// Runs jobs of one stage, all in one call of their kind if there are several. Every job ends exactly once, unless it is given to
+/// somebody else before it begins.
 ///
 /// The time of a job is that since the one before it ended, so that the times of a batch add up. What a batch leaves
 /// unfinished, because of an error or a panic, is run one by one: each of its tasks fails or succeeds alone.
@@ -43,7 +44,9 @@ pub fn run_batch(jobs: &[Job], surroundings: &Surroundings<'_>, watcher: &dyn Wa
             watcher.ended(number, Ending::NotBegun);
             continue;
         }
-        watcher.began(number);
+        if !watcher.begins(number) {
+            break;
+        }
         let result = run_task(job, surroundings, &|progress| watcher.progress(number, progress));
         watcher.ended(number, ending(result));
     }
@@ -139,8 +142,10 @@ impl<'c> Handout<'c> for Counter<'c, '_> {
         }
         let number = self.next;
         let (job, voice) = (self.jobs.get(number)?, self.voices.get(number)?);
+        if !self.watcher.begins(number) {
+            return None;
+        }
         self.next += 1;
-        self.watcher.began(number);
         let context = self.surroundings.open(job, voice.on_progress, voice.on_log);
         Some(Handed { number, params: job.resolved.prepared.typed(), context })
     }

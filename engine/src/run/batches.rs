@@ -80,9 +80,7 @@ impl Batches {
         let kind = &node.decl.kind;
         let pace = self.paces[group.stage.index()].mean();
         let at_once = at_once(self.budget, node);
-        // Programs differ in how long they take, and a long one would hold up those handed over with it; handing over short
-        // ones together was tried and saves a tenth of their time.
-        let most = if kind.external() { 1 } else { size(kind.batching(), pace, 1 + waiting.len(), at_once) };
+        let most = size(kind.batching(), pace, 1 + waiting.len(), at_once);
         while batch.len() < most {
             let Some(task) = waiting.pop_front() else { break };
             if schedule.accompany(leader, task) {

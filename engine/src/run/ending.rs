@@ -48,7 +48,10 @@ impl Session<'_> {
                 self.broken(task, &log, &slot, &digest, missing);
                 self.again(&twins);
             }
-            Ending::Failed(error) => self.failed(task, &log, &error),
+            Ending::Failed(error) => {
+                self.take_back_of(batch);
+                self.failed(task, &log, &error);
+            }
         }
         self.note_blocked();
     }
@@ -70,7 +73,7 @@ impl Session<'_> {
     }
 
     /// A task was handed over, but not begun or stopped in the middle.
-    fn put_back(&mut self, task: TaskId) {
+    pub(super) fn put_back(&mut self, task: TaskId) {
         let twins = self.no_longer_computing(task);
         self.schedule.stopped(task);
         self.again(&twins);

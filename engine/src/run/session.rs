@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use mctune_cache::{Digest, Store};
 
 use super::batches::{Batches, Devices, Group};
+use super::claims::{Claims, Handed};
 use super::ending::Retrying;
 use super::folder;
 use super::pending::Pending;
@@ -49,6 +51,7 @@ pub(super) struct Session<'a> {
     pub(super) renewed: HashSet<Digest>,
     pub(super) batches: Batches,
     pub(super) devices: Devices,
+    pub(super) handed: Handed,
     begun: u64,
     /// How often each task found each of its inputs broken.
     pub(super) repairs: HashMap<(TaskId, Digest), u32>,
@@ -103,6 +106,7 @@ impl<'a> Session<'a> {
             renewed: HashSet::new(),
             batches: Batches::new(options.budget, &expected),
             devices: Devices::new(&options.gpus),
+            handed: Handed::default(),
             begun: 0,
             repairs: HashMap::new(),
             retrying: Retrying::default(),
@@ -178,7 +182,11 @@ impl<'a> Session<'a> {
         self.begun += 1;
         let gpus = self.devices.lend(number, self.schedule.share(leader).gpus, tasks.len());
         let jobs = tasks.iter().map(|&task| self.job(task, &gpus)).collect::<Result<_, _>>()?;
-        Ok(Some(Batch { number, tasks, jobs }))
+        let claims = (node.decl.kind.external() && tasks.len() > 1).then(|| Arc::new(Claims::default()));
+        if let Some(claims) = &claims {
+            self.handed.note(number, &tasks, claims);
+        }
+        Ok(Some(Batch { number, tasks, jobs, claims }))
     }
 
     fn job(&mut self, task: TaskId, gpus: &[String]) -> Result<Job, RunError> {
@@ -230,6 +238,7 @@ impl<'a> Session<'a> {
     pub(super) fn drain(&mut self) {
         self.draining = true;
         self.cancel.drain();
+        self.take_back_all();
     }
 
     pub(super) fn signal(&mut self, signal: Signal) {

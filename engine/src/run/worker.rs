@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mctune_cache::Store;
 use tokio::sync::Notify;
 
+use super::claims::Claims;
 use crate::campaign::Campaign;
 use crate::event::{Event, Reporter};
 use crate::execute::{self, Ending, Job, Surroundings, Watcher};
@@ -19,6 +20,8 @@ pub(super) struct Batch {
     pub(super) tasks: Vec<TaskId>,
     /// One for each task.
     pub(super) jobs: Vec<Job>,
+    /// Which of them have begun, if the others may be taken back.
+    pub(super) claims: Option<Arc<Claims>>,
 }
 
 /// How a task of a batch ended.
@@ -75,21 +78,33 @@ pub(super) fn execute(batch: &Batch, around: &Around) {
         cancel: around.cancel.clone(),
         shared: false,
     };
-    let state = Mutex::new((batch.tasks.len(), Instant::now()));
-    execute::run_batch(&batch.jobs, &surroundings, &Teller { batch, around, state });
+    let rung = Mutex::new(Instant::now());
+    execute::run_batch(&batch.jobs, &surroundings, &Teller { batch, around, rung });
+    around.inbox.bell.notify_one();
 }
 
 struct Teller<'a> {
     batch: &'a Batch,
     around: &'a Around,
-    /// Tasks that have not ended, and when the bell was rung last.
-    state: Mutex<(usize, Instant)>,
+    /// When the bell was rung last.
+    rung: Mutex<Instant>,
+}
+
+impl Teller<'_> {
+    /// Whether a task is this batch's: it has begun, or it begins now.
+    fn claim(&self, number: usize) -> bool {
+        self.batch.claims.as_ref().is_none_or(|claims| claims.begin(number))
+    }
 }
 
 impl Watcher for Teller<'_> {
-    fn began(&self, number: usize) {
-        tracing::debug!(task = %self.batch.jobs[number].label, batch = self.batch.number, "task begins");
-        self.around.reporter.event(&Event::Started { task: self.batch.tasks[number] });
+    fn begins(&self, number: usize) -> bool {
+        let may = self.claim(number);
+        if may {
+            tracing::debug!(task = %self.batch.jobs[number].label, batch = self.batch.number, "task begins");
+            self.around.reporter.event(&Event::Started { task: self.batch.tasks[number] });
+        }
+        may
     }
 
     fn progress(&self, number: usize, progress: Progress) {
@@ -97,13 +112,18 @@ impl Watcher for Teller<'_> {
     }
 
     fn ended(&self, number: usize, ending: Ending) {
+        if matches!(ending, Ending::NotBegun) && !self.claim(number) {
+            return;
+        }
         let (task, log) = (self.batch.tasks[number], self.batch.jobs[number].log.clone());
         let failed = matches!(ending, Ending::Failed(_));
+        if let (true, Some(claims)) = (failed, &self.batch.claims) {
+            // The run may be about to end: the loop decides about those behind it.
+            claims.close();
+        }
         self.around.inbox.put(Answer { batch: self.batch.number, task, log, ending });
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (left, rung) = &mut *state;
-        *left = left.saturating_sub(1);
-        if failed || *left == 0 || rung.elapsed() > PATIENCE {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed || rung.elapsed() > PATIENCE {
             *rung = Instant::now();
             self.around.inbox.bell.notify_one();
         }

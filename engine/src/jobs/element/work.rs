@@ -143,7 +143,9 @@ fn rest(wait: Duration, around: &Surroundings<'_>) {
 struct Endings(Mutex<Vec<(usize, Ending)>>);
 
 impl Watcher for Endings {
-    fn began(&self, _: usize) {}
+    fn begins(&self, _: usize) -> bool {
+        true
+    }
 
     fn progress(&self, _: usize, _: Progress) {}
 

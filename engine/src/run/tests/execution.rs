@@ -193,3 +193,94 @@ fn a_strict_command_that_reads_an_undeclared_file_fails_with_its_path() {
     assert_eq!(home.run_with(&text(", strict: false"), &[], 1, true).counts.ran, 0);
     assert_eq!(home.run_with(&text(", tools: [/opt/x]"), &[], 1, true).counts.ran, 0);
 }
+
+/// Forty short programs, handed over several at a time, of which one does something else.
+fn forty(home: &Home, thirteenth: &str) -> (String, PathBuf) {
+    let log = home.folder.path().join("log");
+    let run = format!("if [ ${{x}} = 12 ]; then {thirteenth}; fi; echo ${{x}} >> $LOG; echo ${{x}} > a");
+    let text = format!(
+        "
+mctune: 1
+name: toy
+axes: {{ x: {{ range: 40 }} }}
+stages:
+  leaf: {{ uses: command, over: x, with: {{ run: '{run}', env: {{ LOG: {} }}, outputs: {{ a: a }} }} }}
+",
+        log.display()
+    );
+    (text, log)
+}
+
+#[test]
+fn a_long_program_does_not_hold_up_those_behind_it() {
+    let home = Home::new();
+    let wait = "n=0; until [ $(wc -l < $LOG) = 39 ]; do sleep 0.05; n=$((n+1)); [ $n -lt 600 ] || exit 1; done";
+    let (text, log) = forty(&home, wait);
+    let report = home.run(&text, &[]);
+    assert_eq!((report.outcome, report.counts.ran), (Outcome::Complete, 40), "{:?}", report.failures);
+    let said = std::fs::read_to_string(log).unwrap();
+    assert_eq!(said.lines().last(), Some("12"));
+    assert_eq!(said.lines().collect::<std::collections::BTreeSet<_>>().len(), 40, "each ran once");
+}
+
+#[test]
+fn no_program_starts_after_one_has_failed() {
+    let home = Home::new();
+    let (text, log) = forty(&home, "exit 3");
+    let report = home.run_with(&text, &[], 1, false);
+    assert_eq!((report.outcome, report.counts.ran, report.counts.failed), (Outcome::Failed, 12, 1));
+    assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 12);
+    // With `--keep-going` those behind it run, and what is done is done.
+    let report = home.run_with(&text, &[], 1, true);
+    assert_eq!((report.counts.ran, report.counts.failed, report.counts.hits), (27, 1, 12));
+    assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 39);
+}
+
+/// What a program wrote, and what another finds in its folder.
+#[test]
+fn a_folder_is_used_again_unless_something_still_runs_there() {
+    let home = Home::new();
+    let text = "
+mctune: 1
+name: toy
+axes: { x: { range: 6 } }
+stages:
+  leaf:
+    uses: command
+    over: x
+    with: { run: 'RUN', outputs: { a: a } }
+";
+    let quiet = text
+        .replace("RUN", "ls -A > ../seen-${x}; pwd > a; mkdir -p deep/er; echo ${x} > deep/er/x; echo ${x} > .hidden");
+    let report = home.run_with(&quiet, &[], 1, false);
+    assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failures);
+    let places: std::collections::BTreeSet<_> =
+        (0..6).map(|x| home.read(&report, &format!("leaf[x={x}]"), "a")).collect();
+    assert_eq!(places.len(), 1, "one folder for all of them");
+    let work = Path::new(places.first().unwrap().trim()).parent().unwrap().to_owned();
+    for x in 0..6 {
+        assert_eq!(std::fs::read_to_string(work.join(format!("seen-{x}"))).unwrap(), "", "it was empty");
+    }
+    // A program that leaves another one behind, which has its output or not.
+    for left in ["sleep 5 &", "sleep 5 > /dev/null 2>&1 &"] {
+        let text = text.replace("RUN", &format!("pwd > a; : ${{x}}; {left}"));
+        let report = home.run_with(&text, &["axes.x={range: 2}"], 1, false);
+        assert_ne!(home.read(&report, "leaf[x=0]", "a"), home.read(&report, "leaf[x=1]", "a"), "{left}");
+    }
+}
+
+#[test]
+fn a_log_has_its_lines_in_the_order_in_which_they_were_written() {
+    let home = Home::new();
+    let text = "
+mctune: 1
+name: toy
+stages:
+  talk: { uses: command, with: { run: 'for n in 1 2 3; do echo out $n; echo err $n >&2; done; printf end; exec > /dev/null 2>&1; sleep 0.2; exit 4', outputs: { a: a } } }
+";
+    let report = home.run(text, &[]);
+    let failure = &report.failures[0];
+    assert!(failure.error.contains("exit status: 4"), "it closes its output before it ends: {}", failure.error);
+    let log = std::fs::read_to_string(failure.log.as_ref().unwrap()).unwrap();
+    assert_eq!(log, "out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\nend\n");
+}
