@@ -123,6 +123,12 @@ impl Catalog {
         self.records.reserve(bytes / 750);
     }
 
+    /// Makes room for that many further records, with two objects each.
+    pub(crate) fn expect(&mut self, records: usize) {
+        self.records.reserve(records);
+        self.copies.reserve(2 * records);
+    }
+
     /// Learns what a frame of `writer` says.
     pub(crate) fn learn(&mut self, writer: u32, frame: Frame) {
         match frame {

@@ -29,8 +29,10 @@ use crate::layout::Layout;
 
 /// Blocks a kind, a power of two. About 300 entries each for a campaign of 10^5 tasks.
 const BLOCKS: usize = 1024;
-/// Digest 32, writer 4, offset 8.
-const ENTRY: usize = 44;
+/// Bytes of a digest that an entry has: the frame it leads to has all of them.
+const BEGINNING: usize = 12;
+/// Beginning of the digest, writer 4, offset 8.
+const ENTRY: usize = BEGINNING + 4 + 8;
 const ROOT_KEY: &[u8] = b"root";
 
 /// What an entry is about.
@@ -142,7 +144,7 @@ impl Index {
                     }
                 };
                 let entries = added.entry(slot(kind, &digest)).or_default();
-                entries.extend_from_slice(digest.as_bytes());
+                entries.extend_from_slice(beginning(&digest));
                 entries.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
                 entries.extend_from_slice(&offset.to_le_bytes());
             });
@@ -202,6 +204,11 @@ fn slot(kind: Kind, digest: &Digest) -> usize {
         Kind::Object => block,
         Kind::Record => BLOCKS + block,
     }
+}
+
+/// What an entry has of a digest.
+pub(crate) fn beginning(digest: &Digest) -> &[u8] {
+    &digest.as_bytes()[..BEGINNING]
 }
 
 /// Keys of blocks are two bytes, so that none is [`ROOT_KEY`].

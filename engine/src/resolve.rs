@@ -67,7 +67,7 @@ pub enum ResolveError {
 pub struct Resolved {
     /// The key.
     pub key: ActionKey,
-    /// Checked parameters.
+    /// Checked parameters, as the kind knows them; their canonical form is in the text of the key alone.
     pub prepared: Prepared,
 }
 
@@ -148,13 +148,19 @@ impl<'a> Resolver<'a> {
     /// [`ResolveError::Params`].
     pub fn prepare(&self, task: TaskId) -> Result<Prepared, ResolveError> {
         let node = self.graph.stage(self.graph.stage_of(task));
-        let params = node.decl.with.render(&self.graph.axis_bindings(task), &|| self.seed(task).number());
+        let params = node.decl.with.render(&self.graph.axis_bindings(task), &|| self.own_seed(task).number());
         node.decl.kind.prepare(&params).map_err(|errors| ResolveError::Params { task: self.graph.label(task), errors })
     }
 
-    /// Seed of a task.
+    /// Seed that a task sees: one that it has for itself if its kind draws random numbers, and else the same as all others, since
+    /// it is not in its key.
     #[must_use]
     pub fn seed(&self, task: TaskId) -> Seed {
+        let decl = &self.graph.stage(self.graph.stage_of(task)).decl;
+        if decl.kind.stochastic() { self.own_seed(task) } else { Seed::NONE }
+    }
+
+    fn own_seed(&self, task: TaskId) -> Seed {
         let decl = &self.graph.stage(self.graph.stage_of(task)).decl;
         Seed::of_task(self.pipeline.seed, &decl.stream, &self.graph.coords(task))
     }
@@ -165,12 +171,10 @@ impl<'a> Resolver<'a> {
     /// [`ResolveError`].
     pub fn resolve(&mut self, task: TaskId) -> Result<Resolved, ResolveError> {
         let mut prepared = self.prepare(task)?;
-        // Lent, not copied.
         let params = std::mem::take(&mut prepared.canonical);
         let image = self.pre_image(task, &prepared, params)?;
         let key =
             ActionKey::of(&image).map_err(|source| ResolveError::Encoding { task: self.graph.label(task), source })?;
-        prepared.canonical = image.params;
         Ok(Resolved { key, prepared })
     }
 

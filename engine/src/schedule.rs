@@ -20,7 +20,7 @@ mod queue;
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::graph::{Graph, JoinId, TaskId};
+use crate::graph::{Graph, JoinId, StageId, TaskId};
 use crate::resources::Resources;
 use consequences::Losses;
 use leases::Leases;
@@ -61,7 +61,10 @@ pub struct Schedule<'a> {
     open_producers: Vec<u32>,
     /// Producers of a join that failed or were blocked, and the task that was to blame for the last.
     losses: HashMap<JoinId, Losses>,
-    unresolved: VecDeque<TaskId>,
+    /// By stage, tasks that can be looked up.
+    unresolved: Vec<VecDeque<TaskId>>,
+    /// By stage, how many tasks wait for resources.
+    queued: Vec<usize>,
     queue: Queue,
     leases: Leases,
     resting: usize,
@@ -81,7 +84,8 @@ impl<'a> Schedule<'a> {
             open_joins: vec![0; graph.task_count()],
             open_producers: vec![0; graph.join_count()],
             losses: HashMap::new(),
-            unresolved: VecDeque::new(),
+            unresolved: vec![VecDeque::new(); graph.stages().count()],
+            queued: vec![0; graph.stages().count()],
             queue: Queue::new(graph, budget, expected),
             leases: Leases::new(budget),
             resting: 0,
@@ -141,13 +145,18 @@ impl<'a> Schedule<'a> {
         std::mem::take(&mut self.blocked)
     }
 
-    /// A task whose producers have all ended. It must be answered by [`hit`](Self::hit), [`miss`](Self::miss) or
-    /// [`failed`](Self::failed), at once or later.
-    pub fn next_unresolved(&mut self) -> Option<TaskId> {
-        // A task may have fallen back to `Waiting` while it stood in this list.
-        while let Some(task) = self.unresolved.pop_front() {
-            if self.state(task) == State::Unresolved {
-                return Some(task);
+    /// A task whose producers have all ended, of a stage that is `wanted`: told its number and how many of its tasks are
+    /// queued. The longest way to the end goes first. The task must be answered by [`hit`](Self::hit), [`miss`](Self::miss)
+    /// or [`failed`](Self::failed), at once or later.
+    pub fn next_unresolved(&mut self, wanted: impl Fn(StageId, usize) -> bool) -> Option<TaskId> {
+        for &stage in self.queue.order() {
+            let unresolved = &mut self.unresolved[stage];
+            // A task may have fallen back to `Waiting` while it stood in this list.
+            while unresolved.front().is_some_and(|task| self.states[task.index()] != State::Unresolved) {
+                unresolved.pop_front();
+            }
+            if !unresolved.is_empty() && wanted(StageId::new(stage), self.queued[stage]) {
+                return unresolved.pop_front();
             }
         }
         None
@@ -174,7 +183,7 @@ impl<'a> Schedule<'a> {
         let is_queued = |task: TaskId| states[task.index()] == State::Queued;
         let (task, demand) = self.queue.next(self.leases.free(), is_queued)?;
         self.leases.open(task, demand);
-        self.states[task.index()] = State::Running;
+        self.set(task, State::Running);
         Some(task)
     }
 
@@ -183,7 +192,7 @@ impl<'a> Schedule<'a> {
         let possible = self.state(leader) == State::Running && self.state(task) == State::Queued;
         if possible {
             self.leases.share(leader, task);
-            self.states[task.index()] = State::Running;
+            self.set(task, State::Running);
         }
         possible
     }
@@ -204,7 +213,7 @@ impl<'a> Schedule<'a> {
     /// A running task failed and is to be tried again, once [`rested`](Self::rested) is called.
     pub fn rest(&mut self, task: TaskId) {
         self.leases.close(task);
-        self.states[task.index()] = State::Resting;
+        self.set(task, State::Resting);
         self.resting += 1;
         if self.open_joins[task.index()] > 0 {
             self.wake(task);
@@ -228,7 +237,7 @@ impl<'a> Schedule<'a> {
     /// An unresolved task that was set aside is handed out again by [`next_unresolved`](Self::next_unresolved).
     pub fn reconsider(&mut self, task: TaskId) {
         if self.state(task) == State::Unresolved {
-            self.unresolved.push_back(task);
+            self.unresolved[self.graph.stage_of(task).index()].push_back(task);
         }
     }
 
@@ -245,18 +254,26 @@ impl<'a> Schedule<'a> {
     }
 
     fn make_unresolved(&mut self, task: TaskId) {
-        self.states[task.index()] = State::Unresolved;
-        self.unresolved.push_back(task);
+        self.set(task, State::Unresolved);
+        self.unresolved[self.graph.stage_of(task).index()].push_back(task);
     }
 
     fn enqueue(&mut self, task: TaskId) {
-        self.states[task.index()] = State::Queued;
+        self.set(task, State::Queued);
         self.queue.push(self.graph.stage_of(task), task);
     }
 
     fn end(&mut self, task: TaskId, state: State) {
-        self.states[task.index()] = state;
+        self.set(task, state);
         self.unfinished -= 1;
+    }
+
+    fn set(&mut self, task: TaskId, state: State) {
+        let before = std::mem::replace(&mut self.states[task.index()], state);
+        if before == State::Queued || state == State::Queued {
+            let queued = &mut self.queued[self.graph.stage_of(task).index()];
+            *queued = *queued + usize::from(state == State::Queued) - usize::from(before == State::Queued);
+        }
     }
 }
 

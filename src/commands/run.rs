@@ -62,6 +62,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Code> {
             say(&format!("report: {}\n", page.display()));
         }
     }
+    if let Some(store) = Arc::into_inner(store) {
+        store.leave()?;
+    }
     Ok(match result.outcome {
         Outcome::Complete => Code::Done,
         Outcome::Interrupted | Outcome::Running => Code::Interrupted,

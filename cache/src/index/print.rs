@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::root::Root;
-use super::{BLOCKS, ENTRY, IndexFault, Kind, slot};
+use super::{BEGINNING, BLOCKS, ENTRY, IndexFault, Kind, beginning, slot};
 use crate::Digest;
 use crate::journal::JournalFile;
 use crate::layout::new_file_in;
@@ -92,13 +92,13 @@ impl Print {
         &self.root.condemned
     }
 
-    /// Frames that tell about `digest`: journal and offset.
+    /// Frames that tell about `digest`, or about another one that begins like it: journal and offset.
     pub(crate) fn look_up(&self, kind: Kind, digest: &Digest) -> Result<Vec<(WriterId, u64)>, IndexFault> {
         let block = self.block(slot(kind, digest))?;
         let (entries, _) = block.as_chunks::<ENTRY>();
         entries
             .iter()
-            .filter(|entry| entry[..32] == digest.as_bytes()[..])
+            .filter(|entry| entry[..BEGINNING] == *beginning(digest))
             .map(|entry| {
                 let (number, offset) = parse_place(entry);
                 let journal = self.root.journals.get(number as usize);
@@ -121,7 +121,7 @@ impl Print {
 
 fn parse_place(entry: &[u8; ENTRY]) -> (u32, u64) {
     let (mut number, mut offset) = ([0; 4], [0; 8]);
-    number.copy_from_slice(&entry[32..36]);
-    offset.copy_from_slice(&entry[36..]);
+    number.copy_from_slice(&entry[BEGINNING..BEGINNING + 4]);
+    offset.copy_from_slice(&entry[BEGINNING + 4..]);
     (u32::from_le_bytes(number), u64::from_le_bytes(offset))
 }

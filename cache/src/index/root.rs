@@ -6,7 +6,7 @@ use crate::journal::JournalFile;
 use crate::writer_id::WriterId;
 
 /// Form of the index. Another form is no reason to complain: the index is built anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Root {

@@ -24,6 +24,11 @@ pub struct Publication<'a> {
 }
 
 impl Store {
+    /// Makes room for what about that many small tasks are going to leave; nothing else depends on it.
+    pub fn expect(&self, tasks: usize) {
+        self.view_mut().catalog.expect(tasks);
+    }
+
     /// Stores what [`Self::put`] would store one by one, and promises the same for each; gives the digests in order.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::catalog::Catalog;
-use crate::index::{IndexFault, Kind, Print};
+use crate::index::{IndexFault, Kind, Print, beginning};
 use crate::journal::{self, Frame, JournalFile, frame_at};
 use crate::layout::Layout;
 use crate::loose::move_aside;
@@ -238,8 +238,10 @@ fn fetch(index: &Print, kind: Kind, digest: &Digest, layout: &Layout) -> Result<
             Some(Frame::Record(record)) => Some((Kind::Record, record.key)),
             Some(Frame::Condemned { .. }) | None => None,
         };
+        let belongs = about.is_some_and(|(of, other)| of == kind && beginning(&other) == beginning(digest));
         match frame {
-            Some(frame) if about == Some((kind, *digest)) => frames.push((writer, frame)),
+            // The catalog may know of another one that begins alike, too.
+            Some(frame) if belongs => frames.push((writer, frame)),
             _ => return Err(IndexFault::Unusable(format!("no such frame in journal {writer} at {offset}"))),
         }
     }

@@ -1,12 +1,12 @@
 //! The index may be absent, foreign, damaged or changed by others: the answers stay the same.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mctune_cache::{Digest, Store};
 use tempfile::TempDir;
 
-use crate::help::{copy_folder, files, overwrite};
+use crate::help::{copy_folder, files, overwrite, snapshot, store};
 
 const RECORDS: u32 = 120;
 
@@ -19,7 +19,7 @@ fn object(record: u32) -> Vec<u8> {
 }
 
 /// Large enough, by the bodies of its records, that the index is used.
-fn indexed_store() -> (TempDir, std::path::PathBuf) {
+fn indexed_store() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("store");
     let store = Store::open(&root).unwrap();
@@ -253,4 +253,33 @@ fn journals_that_changed_under_the_index_are_read_anew() {
             assert_eq!(by_index.record(&key(record)), by_journals.record(&key(record)));
         }
     }
+}
+
+/// Others cannot tell whether a store was dropped or left; a store below is left, too.
+#[test]
+fn a_store_that_is_left_leaves_what_a_dropped_one_does() {
+    let leaves = |end: fn(Store)| {
+        let (_below_folder, below) = store();
+        let (_folder, root) = indexed_store();
+        let below_root = below.root().to_owned();
+        drop(below);
+        let lower = Store::open(&below_root).unwrap();
+        lower.hold().unwrap();
+        let own = Store::open(&root).unwrap().over(Box::new(lower));
+        own.hold().unwrap();
+        fs::create_dir_all(own.work_dir()).unwrap();
+        publish(&own, RECORDS..2 * RECORDS);
+        end(own);
+        check_all_ways(&root, 2 * RECORDS);
+        // Files are named by their writers: which folder has how many.
+        let folders = |root: &Path| -> Vec<String> {
+            let files = snapshot(root).into_keys().map(|path| path.strip_prefix(root).unwrap().to_owned());
+            let first = files.map(|path| path.iter().next().unwrap().to_str().unwrap().to_owned());
+            first.filter(|folder| folder != "index").collect()
+        };
+        (folders(&root), folders(&below_root), fs::read_dir(root.join("live")).unwrap().count())
+    };
+    let dropped = leaves(drop);
+    assert_eq!(leaves(|store| store.leave().unwrap()), dropped);
+    assert_eq!(dropped.2, 0, "no lease is left");
 }

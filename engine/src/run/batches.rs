@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use rustc_hash::FxHashMap;
+
 use crate::graph::{StageId, StageNode, TaskId};
 use crate::resources::{Resource, Resources};
 use crate::schedule::{Schedule, State};
@@ -27,7 +29,7 @@ pub(super) struct Group {
 /// Queued tasks by group, and how long tasks take.
 #[derive(Debug)]
 pub(super) struct Batches {
-    waiting: HashMap<Group, VecDeque<TaskId>>,
+    waiting: FxHashMap<Group, VecDeque<TaskId>>,
     paces: Vec<Pace>,
     budget: Resources,
 }
@@ -43,7 +45,7 @@ impl Batches {
     /// `expected` are the seconds a task of each stage took in earlier runs.
     pub(super) fn new(budget: Resources, expected: &[Option<f64>]) -> Self {
         let paces = expected.iter().map(|&expected| Pace { expected, ..Pace::default() }).collect();
-        Self { waiting: HashMap::new(), paces, budget }
+        Self { waiting: FxHashMap::default(), paces, budget }
     }
 
     /// A task of `group` is queued.

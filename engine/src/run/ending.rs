@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use mctune_cache::Digest;
@@ -32,7 +32,7 @@ pub(super) struct Retrying {
 impl Session<'_> {
     /// A task of a batch has ended.
     pub(super) fn answer(&mut self, answer: Answer) {
-        let Answer { batch, task, log, ending } = answer;
+        let Answer { batch, task, ending } = answer;
         self.devices.ended(batch);
         match ending {
             Ending::Done(record) => self.done(task, *record),
@@ -45,12 +45,12 @@ impl Session<'_> {
             }
             Ending::Failed(StageError::BrokenInput { slot, digest, missing }) => {
                 let twins = self.no_longer_computing(task);
-                self.broken(task, &log, &slot, &digest, missing);
+                self.broken(task, &slot, &digest, missing);
                 self.again(&twins);
             }
             Ending::Failed(error) => {
                 self.take_back_of(batch);
-                self.failed(task, &log, &error);
+                self.failed(task, &error);
             }
         }
         self.note_blocked();
@@ -86,13 +86,14 @@ impl Session<'_> {
         }
     }
 
-    fn broken(&mut self, task: TaskId, log: &Path, slot: &str, digest: &Digest, missing: bool) {
+    fn broken(&mut self, task: TaskId, slot: &str, digest: &Digest, missing: bool) {
         let producers = self.resolver.producers_of(task, slot, digest);
         let repairs = self.repairs.entry((task, *digest)).or_default();
         *repairs += 1;
         if producers.is_empty() || *repairs > MAX_REPAIRS {
             let error = StageError::BrokenInput { slot: slot.to_owned(), digest: *digest, missing };
-            self.give_up(task, log, &error, 1);
+            let log = self.log(task);
+            self.give_up(task, &log, &error, 1);
             return;
         }
         self.reporter.event(&Event::Broken { task, object: *digest, producers: producers.clone() });
@@ -112,7 +113,7 @@ impl Session<'_> {
     }
 
     /// A task failed: it is tried again if its stage says so, and the run goes on.
-    fn failed(&mut self, task: TaskId, log: &Path, error: &StageError) {
+    fn failed(&mut self, task: TaskId, error: &StageError) {
         let retries = self.campaign.graph.stage(self.campaign.graph.stage_of(task)).decl.retries;
         let failures = self.retrying.failures.entry(task).or_default();
         *failures += 1;
@@ -126,10 +127,16 @@ impl Session<'_> {
             return;
         }
         let twins = self.no_longer_computing(task);
-        self.give_up(task, log, error, attempts);
+        let log = self.log(task);
+        self.give_up(task, &log, error, attempts);
         for twin in self.still_waiting(twins) {
-            self.give_up(twin, log, error, attempts);
+            self.give_up(twin, &log, error, attempts);
         }
+    }
+
+    /// Where a task leaves its log.
+    fn log(&self, task: TaskId) -> PathBuf {
+        folder::log_path(&self.folder, self.campaign, task)
     }
 
     /// Those of `twins` that still wait for the result of another task; the others have to wait for inputs again, or cannot

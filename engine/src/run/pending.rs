@@ -1,6 +1,6 @@
 //! Resolved tasks that wait for their turn.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::graph::TaskId;
 use crate::resolve::Resolved;
@@ -11,7 +11,7 @@ const MOST_BYTES: usize = 32 << 20;
 /// Resolved tasks that wait for resources, as many as there is room for; the others are resolved again when they start.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    tasks: HashMap<TaskId, Resolved>,
+    tasks: FxHashMap<TaskId, Resolved>,
     bytes: usize,
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mctune_cache::{Digest, Store};
+use rustc_hash::FxHashMap;
 
 use super::batches::{Batches, Devices, Group};
 use super::claims::{Claims, Handed};
@@ -27,6 +28,16 @@ use crate::resources;
 use crate::schedule::{Schedule, State};
 use crate::stage::Cancel;
 
+/// Tasks of a stage that are looked up before there is room for them, if they are [`BRIEF`]: keys and parameters of more would
+/// take memory for as long as they wait, and be thrown away where it is too much.
+const AHEAD: usize = 4096;
+/// Seconds below which looking tasks up is a part of the work. Of longer ones all are looked up as soon as possible: what is
+/// left to do is then known from the beginning.
+const BRIEF: f64 = 0.005;
+
+/// Tasks without a record after which it is likely that there are many more.
+const MANY: usize = 1000;
+
 /// A run in progress.
 pub(super) struct Session<'a> {
     pub(super) campaign: &'a Campaign,
@@ -45,7 +56,7 @@ pub(super) struct Session<'a> {
     /// Resolved tasks that wait for resources: the first of them, the others are resolved again.
     pub(super) pending: Pending,
     /// Keys being computed, by whom, and who waits for the same key.
-    in_flight: HashMap<Digest, InFlight>,
+    in_flight: FxHashMap<Digest, InFlight>,
     /// Tasks whose records do not count, and keys computed nevertheless.
     forgotten: HashSet<TaskId>,
     pub(super) renewed: HashSet<Digest>,
@@ -53,6 +64,7 @@ pub(super) struct Session<'a> {
     pub(super) devices: Devices,
     pub(super) handed: Handed,
     begun: u64,
+    misses: usize,
     /// How often each task found each of its inputs broken.
     pub(super) repairs: HashMap<(TaskId, Digest), u32>,
     pub(super) retrying: Retrying,
@@ -101,13 +113,14 @@ impl<'a> Session<'a> {
             seen,
             ran: vec![false; graph.task_count()],
             pending: Pending::default(),
-            in_flight: HashMap::new(),
+            in_flight: FxHashMap::default(),
             forgotten: options.forget.iter().copied().collect(),
             renewed: HashSet::new(),
             batches: Batches::new(options.budget, &expected),
             devices: Devices::new(&options.gpus),
             handed: Handed::default(),
             begun: 0,
+            misses: 0,
             repairs: HashMap::new(),
             retrying: Retrying::default(),
             failures: Vec::new(),
@@ -123,7 +136,9 @@ impl<'a> Session<'a> {
             if self.draining {
                 return Ok(false);
             }
-            let Some(task) = self.schedule.next_unresolved() else { return Ok(false) };
+            let batches = &self.batches;
+            let wanted = |stage, queued| queued < AHEAD || !batches.pace(stage).is_some_and(|pace| pace < BRIEF);
+            let Some(task) = self.schedule.next_unresolved(wanted) else { return Ok(false) };
             self.look_up(task)?;
         }
         Ok(true)
@@ -151,6 +166,11 @@ impl<'a> Session<'a> {
         }
         self.in_flight.insert(key, InFlight { owner: task, twins: Vec::new() });
         self.schedule.miss(task);
+        self.misses += 1;
+        if self.misses == MANY {
+            // Rather once than by doubling, which clears and copies it all several times.
+            self.resolver.store().expect(self.keys.iter().filter(|key| key.is_none()).count());
+        }
         self.queue(task);
         self.pending.keep(task, resolved);
         Ok(())

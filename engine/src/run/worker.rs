@@ -1,6 +1,5 @@
 //! The other side of the run loop: a thread that computes a batch and tells how its tasks ended.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,6 @@ pub(super) struct Batch {
 pub(super) struct Answer {
     pub(super) batch: u64,
     pub(super) task: TaskId,
-    pub(super) log: PathBuf,
     pub(super) ending: Ending,
 }
 
@@ -115,13 +113,13 @@ impl Watcher for Teller<'_> {
         if matches!(ending, Ending::NotBegun) && !self.claim(number) {
             return;
         }
-        let (task, log) = (self.batch.tasks[number], self.batch.jobs[number].log.clone());
+        let task = self.batch.tasks[number];
         let failed = matches!(ending, Ending::Failed(_));
         if let (true, Some(claims)) = (failed, &self.batch.claims) {
             // The run may be about to end: the loop decides about those behind it.
             claims.close();
         }
-        self.around.inbox.put(Answer { batch: self.batch.number, task, log, ending });
+        self.around.inbox.put(Answer { batch: self.batch.number, task, ending });
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         if failed || rung.elapsed() > PATIENCE {
             *rung = Instant::now();

@@ -18,7 +18,7 @@ impl Schedule<'_> {
             return;
         }
         self.unfinished += 1;
-        self.states[producer.index()] = State::Waiting;
+        self.set(producer, State::Waiting);
         let consumers = &self.graph.stage(self.graph.stage_of(producer)).consumers;
         for join in consumers.iter().map(|&binding| self.graph.join_from(binding, producer)) {
             self.open_producers[join.index()] += 1;
@@ -29,7 +29,7 @@ impl Schedule<'_> {
                 self.open_joins[child.index()] += 1;
                 // Done and running consumers have what they needed; the others wait again.
                 match self.state(child) {
-                    State::Unresolved | State::Queued => self.states[child.index()] = State::Waiting,
+                    State::Unresolved | State::Queued => self.set(child, State::Waiting),
                     State::Resting => self.wake(child),
                     _ => continue,
                 }
@@ -109,7 +109,7 @@ impl Schedule<'_> {
             self.make_unresolved(task);
             return;
         }
-        self.states[task.index()] = State::Waiting;
+        self.set(task, State::Waiting);
         let graph = self.graph;
         let inputs = &graph.stage(graph.stage_of(task)).inputs;
         let dead = inputs.iter().find_map(|&binding| {

@@ -1,6 +1,6 @@
 //! What running tasks hold, alone or together.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::graph::TaskId;
 use crate::resources::Resources;
@@ -10,8 +10,8 @@ use crate::resources::Resources;
 pub(super) struct Leases {
     free: Resources,
     /// By running task, its lease.
-    tasks: HashMap<TaskId, u64>,
-    lent: HashMap<u64, Lease>,
+    tasks: FxHashMap<TaskId, u64>,
+    lent: FxHashMap<u64, Lease>,
     begun: u64,
 }
 
@@ -25,7 +25,7 @@ struct Lease {
 impl Leases {
     pub(super) fn new(budget: Resources) -> Self {
         let free = Resources { cpus: budget.cpus.max(1), ..budget };
-        Self { free, tasks: HashMap::new(), lent: HashMap::new(), begun: 0 }
+        Self { free, tasks: FxHashMap::default(), lent: FxHashMap::default(), begun: 0 }
     }
 
     pub(super) fn free(&self) -> Resources {

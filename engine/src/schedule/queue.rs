@@ -31,6 +31,11 @@ impl Queue {
         Self { stages: graph.stages().map(|(_, node)| waiting(node.decl.resources)).collect(), order }
     }
 
+    /// Numbers of the stages, the longest way to the end first.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
     /// What a task of a stage takes.
     pub(super) fn demand(&self, stage: StageId) -> Resources {
         self.stages[stage.index()].demand

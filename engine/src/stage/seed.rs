@@ -14,6 +14,9 @@ pub struct Seed([u8; 32]);
 const CONTEXT: &str = "mctune 2026-11 task seed v1";
 
 impl Seed {
+    /// What a task sees whose kind draws no random numbers.
+    pub const NONE: Self = Self([0; 32]);
+
     /// Seed of the task at `coords` of a stage with stream label `stream`.
     #[must_use]
     pub fn of_task(campaign: u64, stream: &str, coords: &Coords) -> Self {

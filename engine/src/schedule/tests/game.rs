@@ -61,7 +61,16 @@ impl<'g> Game<'g> {
     }
 
     fn resolve(&mut self, hits: &[bool]) {
-        while let Some(task) = self.schedule.next_unresolved() {
+        // Sometimes no further than to one task that waits for resources.
+        let ahead = if hits.len().is_multiple_of(2) { 1 } else { usize::MAX };
+        loop {
+            let states = self.states();
+            let wanted = |stage, queued| {
+                let waiting = self.graph.stage(stage).tasks().filter(|task| states[task.index()] == State::Queued);
+                assert_eq!(waiting.count(), queued);
+                queued < ahead
+            };
+            let Some(task) = self.schedule.next_unresolved(wanted) else { break };
             self.check_inputs(task);
             if hits[task.index() % hits.len()] && self.starts[task.index()] == 0 {
                 self.schedule.hit(task);
