@@ -191,16 +191,18 @@ impl Stage for Command {
         let alone = process::run(&Order { argv: &argv, env: &params.env, folder: workplace.path(), strict }, context)?;
         for (name, path) in &params.outputs {
             let path = workplace.path().join(path);
-            if !path.exists() {
-                return Err(StageError::with_hint(
+            context.write_path(name, &path).map_err(|error| {
+                if path.exists() {
+                    return error;
+                }
+                StageError::with_hint(
                     format!(
                         "the command ended well but left no `{}` (output `{name}`)",
                         params.outputs[name].display()
                     ),
                     "check the path it writes to; it starts in a private, empty directory",
-                ));
-            }
-            context.write_path(name, &path)?;
+                )
+            })?;
         }
         if alone {
             workplace.give_back(context);

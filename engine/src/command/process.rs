@@ -13,7 +13,7 @@ use super::confine::{self, Confinement, Refusal, Watch};
 use super::program::{Ended, Program};
 use crate::stage::{StageError, TaskContext};
 
-/// Held for reading while a file that may be executed is written, for writing while a program is started.
+/// Held for writing while a file that may be executed is written, for reading while a program is started.
 ///
 /// A process that is being started has copies of all open files until it becomes the new program. If one of them is a script
 /// that another thread is just writing, the system refuses to start that script ("text file busy").
@@ -121,7 +121,7 @@ fn spawn(
     let mut launch = move || {
         let (output, writer) = std::io::pipe()?;
         command.stdout(writer.try_clone()?).stderr(writer);
-        let _no_script_is_open = LAUNCH.write().unwrap_or_else(PoisonError::into_inner);
+        let _no_script_is_open = LAUNCH.read().unwrap_or_else(PoisonError::into_inner);
         Program::new(command.spawn()?, output)
     };
     let launched = match confinement {

@@ -1,5 +1,6 @@
 //! The private working directory of a command.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
@@ -37,7 +38,6 @@ impl Workplace {
     pub(super) fn add_file(&self, source: &Path, declared: &Path) -> Result<(), StageError> {
         let name = declared.file_name().map(PathBuf::from).unwrap_or_default();
         let relative = if is_inside(declared) { declared.to_owned() } else { name };
-        let _no_program_starts = LAUNCH.read().unwrap_or_else(PoisonError::into_inner);
         copy(source, &self.path().join(relative)).map_err(|error| {
             StageError::io(format!("cannot copy {} into the working directory", source.display()), error)
         })
@@ -94,7 +94,10 @@ fn copy(source: &Path, target: &Path) -> std::io::Result<()> {
     if let Some(parent) = target.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    if !source.is_dir() {
+    let metadata = std::fs::metadata(source)?;
+    if !metadata.is_dir() {
+        let executable = metadata.permissions().mode() & 0o111 != 0;
+        let _no_program_starts = executable.then(|| LAUNCH.write().unwrap_or_else(PoisonError::into_inner));
         return std::fs::copy(source, target).map(drop);
     }
     std::fs::create_dir_all(target)?;

@@ -161,7 +161,9 @@ impl<'c> Handout<'c> for Counter<'c, '_> {
             Err(error) => self.watcher.ended(number, Ending::Failed(error)),
         }
         let bytes: usize = self.left.iter().flat_map(|(_, left)| &left.unstored).map(Vec::len).sum();
-        if took > SHORT || self.left.len() >= MOST.0 || bytes >= MOST.1 {
+        // The next program may take hours, whatever this one took.
+        let at_once = took > SHORT || self.jobs[number].kind.external();
+        if at_once || self.left.len() >= MOST.0 || bytes >= MOST.1 {
             self.publish();
         }
     }

@@ -34,6 +34,9 @@ impl Session<'_> {
     pub(super) fn answer(&mut self, answer: Answer) {
         let Answer { batch, task, ending } = answer;
         self.devices.ended(batch);
+        if matches!(ending, Ending::Failed(_)) {
+            self.take_back_of(batch);
+        }
         match ending {
             Ending::Done(record) => self.done(task, *record),
             Ending::NotBegun => self.put_back(task),
@@ -48,10 +51,7 @@ impl Session<'_> {
                 self.broken(task, &slot, &digest, missing);
                 self.again(&twins);
             }
-            Ending::Failed(error) => {
-                self.take_back_of(batch);
-                self.failed(task, &error);
-            }
+            Ending::Failed(error) => self.failed(task, &error),
         }
         self.note_blocked();
     }

@@ -281,6 +281,7 @@ impl<'a> Session<'a> {
         let finals = graph.stages().filter(|(_, node)| node.consumers.is_empty());
         let complete = self.schedule.is_finished() && finals.flat_map(|(_, node)| node.tasks()).all(done);
         let mut digest = CampaignDigest::default();
+        let mut ran = Vec::new();
         let tasks = manifest::write_tasks(
             &self.folder,
             graph.tasks().filter_map(|task| {
@@ -288,11 +289,13 @@ impl<'a> Session<'a> {
                 if complete {
                     digest.add(&line.task, &line.artifacts);
                 }
+                if line.ran {
+                    ran.push(line.task.clone());
+                }
                 Some(line)
             }),
         )?;
         let all_done = graph.tasks().filter(|&task| done(task)).count();
-        let ran: Vec<_> = graph.tasks().filter(|task| self.ran[task.index()]).map(|task| graph.label(task)).collect();
         let outcome = match () {
             () if complete => Outcome::Complete,
             () if self.failures.is_empty() => Outcome::Interrupted,

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, FileType, RawDir, SeekFrom};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, SeekFrom};
 
 /// Makes working directories, and hands those out again that came back empty: for a program of a millisecond, a new
 /// directory would cost a tenth more.
@@ -76,7 +76,10 @@ impl WorkFolder {
             ErrorKind::NotFound => std::fs::create_dir_all(parent).and_then(|()| make()),
             _ => Err(error),
         })?;
-        let open = File::open(folder.path())?;
+        // Being read, a directory would note the time each time, which takes as long as reading it.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |flags| rustix::fs::open(folder.path(), flags, Mode::empty());
+        let open = File::from(open(flags | OFlags::NOATIME).or_else(|_| open(flags))?);
         let new = Looks::of(&open.metadata()?);
         Ok(Self { folder, open, new })
     }
