@@ -187,6 +187,12 @@ impl<'a> Schedule<'a> {
         Some(task)
     }
 
+    /// Whether what a task takes is free.
+    #[must_use]
+    pub fn has_room(&self, task: TaskId) -> bool {
+        self.leases.free().lacking(self.share(task)).next().is_none()
+    }
+
     /// Lets a queued task run together with `leader`, which runs already, within what that one takes. Says whether it does.
     pub fn accompany(&mut self, leader: TaskId, task: TaskId) -> bool {
         let possible = self.state(leader) == State::Running && self.state(task) == State::Queued;

@@ -1,6 +1,7 @@
 //! Which tasks go to a worker together, and on which GPUs.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use rustc_hash::FxHashMap;
 
@@ -29,7 +30,8 @@ pub(super) struct Group {
 /// Queued tasks by group, and how long tasks take.
 #[derive(Debug)]
 pub(super) struct Batches {
-    waiting: FxHashMap<Group, VecDeque<TaskId>>,
+    /// First tasks first, as the schedule has them.
+    waiting: FxHashMap<Group, BinaryHeap<Reverse<TaskId>>>,
     paces: Vec<Pace>,
     budget: Resources,
 }
@@ -50,7 +52,7 @@ impl Batches {
 
     /// A task of `group` is queued.
     pub(super) fn queued(&mut self, group: Group, task: TaskId) {
-        self.waiting.entry(group).or_default().push_back(task);
+        self.waiting.entry(group).or_default().push(Reverse(task));
     }
 
     /// A task of `stage` took so long.
@@ -76,15 +78,15 @@ impl Batches {
         let mut batch = vec![leader];
         let Some(waiting) = self.waiting.get_mut(group) else { return batch };
         // Leaders come from the schedule's own queue and are still on this list.
-        while waiting.front().is_some_and(|&task| schedule.state(task) != State::Queued) {
-            waiting.pop_front();
+        while waiting.peek().is_some_and(|Reverse(task)| schedule.state(*task) != State::Queued) {
+            waiting.pop();
         }
         let kind = &node.decl.kind;
         let pace = self.paces[group.stage.index()].mean();
         let at_once = at_once(self.budget, node);
         let most = size(kind.batching(), pace, 1 + waiting.len(), at_once);
         while batch.len() < most {
-            let Some(task) = waiting.pop_front() else { break };
+            let Some(Reverse(task)) = waiting.pop() else { break };
             if schedule.accompany(leader, task) {
                 batch.push(task);
             }

@@ -63,28 +63,28 @@ impl Handed {
 }
 
 impl Session<'_> {
-    /// Takes back what stands behind a task that was running at the last call already.
+    /// Takes back what stands behind a task that was running at the last call already, if there is room for it.
     pub(super) fn take_back_late(&mut self) {
-        self.take_back(|entry| {
+        self.take_back(|session, entry| {
             let before = std::mem::replace(&mut entry.begun, entry.claims.begun());
-            before == entry.begun
+            before == entry.begun && entry.tasks.first().is_some_and(|&task| session.schedule.has_room(task))
         });
     }
 
     /// Takes back what of a batch has not begun.
     pub(super) fn take_back_of(&mut self, batch: u64) {
-        self.take_back(|entry| entry.batch == batch);
+        self.take_back(|_, entry| entry.batch == batch);
     }
 
     /// Takes back all that has not begun.
     pub(super) fn take_back_all(&mut self) {
-        self.take_back(|_| true);
+        self.take_back(|_, _| true);
     }
 
-    fn take_back(&mut self, mut wanted: impl FnMut(&mut Entry) -> bool) {
+    fn take_back(&mut self, wanted: impl Fn(&Self, &mut Entry) -> bool) {
         let mut entries = std::mem::take(&mut self.handed.0);
         entries.retain_mut(|entry| {
-            if !wanted(entry) {
+            if !wanted(self, entry) {
                 return entry.begun < entry.tasks.len();
             }
             let begun = entry.claims.close();
