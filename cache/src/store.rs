@@ -455,7 +455,7 @@ impl Store {
     /// Whether there is a file for an object of this length.
     fn is_loose(&self, digest: &Digest, length: u64) -> bool {
         let path = self.layout.loose(digest);
-        loose::is_there(&path, length) || self.trash.find(&path).is_some_and(|path| loose::is_there(&path, length))
+        loose::is_there(&path, length) || self.trash.find_all(&path).any(|path| loose::is_there(&path, length))
     }
 
     /// Whether a copy of the object lies in its place at this moment, so that it need not be stored again. What a collection

@@ -31,10 +31,16 @@ impl Trash {
 
     /// Where a file of the store lies now if it was thrown away since.
     pub(crate) fn find(&self, path: &Path) -> Option<PathBuf> {
-        let before = self.before.get()?;
-        let inside = path.strip_prefix(self.layout.root()).ok()?;
-        let since = self.folders().filter(|folder| !before.contains(folder));
-        since.map(|folder| self.layout.trash().join(folder).join(inside)).find(|path| path.exists())
+        self.find_all(path).next()
+    }
+
+    /// The same for one that was stored again and thrown away again.
+    pub(crate) fn find_all(&self, path: &Path) -> impl Iterator<Item = PathBuf> {
+        let asked = self.before.get().zip(path.strip_prefix(self.layout.root()).ok());
+        asked.into_iter().flat_map(move |(before, inside)| {
+            let since = self.folders().filter(move |folder| !before.contains(folder));
+            since.map(move |folder| self.layout.trash().join(folder).join(inside)).filter(|path| path.exists())
+        })
     }
 
     fn folders(&self) -> impl Iterator<Item = OsString> {

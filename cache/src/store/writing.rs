@@ -233,8 +233,9 @@ impl Store {
         match copy.place {
             Place::Loose => {
                 let path = self.layout.loose(digest);
-                let paths = [self.trash.find(&path), Some(path)];
-                let mut present = paths.into_iter().flatten();
+                // All that lie in the trash, and then the one in its place.
+                let paths: Vec<PathBuf> = self.trash.find_all(&path).chain([path.clone()]).collect();
+                let mut present = paths.into_iter();
                 let moved = self
                     .writable()
                     .and_then(|()| present.try_for_each(|path| loose::quarantine(&self.layout, &path, digest, read)));

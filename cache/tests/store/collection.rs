@@ -242,3 +242,26 @@ fn damage_is_not_spread() {
     check_whole(&store, 2);
     check_collected(&store, 3);
 }
+
+/// A store that knows an object from before finds it in the trash, in one folder or another; if it is damaged, in none.
+#[test]
+fn what_was_thrown_away_twice_is_condemned_in_both_places() {
+    let (_folder, first) = store();
+    let root = first.root().to_owned();
+    let object = large(1);
+    first.put(&object).unwrap();
+    let knows = Store::open(&root).unwrap();
+    knows.put(b"something").unwrap();
+    drop(first);
+    collect(&root, false, |_| false);
+    let second = Store::open(&root).unwrap();
+    let digest = second.put(&object).unwrap();
+    drop(second);
+    collect(&root, false, |_| false);
+    let copies = || files(&root.join("trash")).into_iter().filter(|path| path.ends_with(digest.to_string())).count();
+    assert_eq!(copies(), 2);
+    assert_eq!(knows.read(&digest).unwrap(), object);
+    knows.condemn(&digest).unwrap();
+    assert_eq!((knows.contains(&digest), copies()), (None, 0));
+    assert!(matches!(knows.read(&digest), Err(ReadError::Missing { .. })));
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,46 +72,73 @@ fn child() {
     }
 }
 
-fn start(store: &Store, role: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child", "--nocapture", "--test-threads", "1"])
-        .env(STORE, store.root())
-        .env(ROLE, role)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+/// A child that works on a store, and what it says.
+struct Started {
+    child: Child,
+    said: std::io::Lines<BufReader<ChildStdout>>,
+    written: Vec<(String, u32)>,
 }
 
-/// Kills a child and gives the records it acknowledged.
-fn kill(mut child: Child) -> Vec<(String, u32)> {
-    assert_eq!(child.try_wait().unwrap(), None, "a child ended by itself");
-    child.kill().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let written = lines
-        .filter_map(|line| {
-            let (_, said) = line.split_once("wrote ")?;
-            let (writer, number) = said.split_once(' ')?;
+impl Started {
+    fn new(store: &Store, role: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crash::child", "--nocapture", "--test-threads", "1"])
+            .env(STORE, store.root())
+            .env(ROLE, role)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, said, written: Vec::new() }
+    }
+
+    /// Waits for the next record that it acknowledges; says whether there was one.
+    fn hear(&mut self) -> bool {
+        let record = |line: String| {
+            let (writer, number) = line.split_once("wrote ")?.1.split_once(' ')?;
             Some((writer.to_owned(), number.parse().ok()?))
-        })
-        .collect();
-    child.wait().unwrap();
-    written
+        };
+        let next = self.said.by_ref().map_while(Result::ok).find_map(record);
+        self.written.extend(next.clone());
+        next.is_some()
+    }
+
+    /// Kills it and gives the records it acknowledged.
+    fn kill(mut self) -> Vec<(String, u32)> {
+        assert_eq!(self.child.try_wait().unwrap(), None, "a child ended by itself");
+        self.child.kill().unwrap();
+        while self.hear() {}
+        self.child.wait().unwrap();
+        self.written
+    }
 }
 
 #[test]
 fn whatever_was_acknowledged_survives_sigkill() {
     let kills: u32 = std::env::var(KILLS).map_or(200, |count| count.parse().unwrap());
-    let (_folder, reader) = store();
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    // A store grows with every writer; in a large one they would take longer to begin than to write.
+    for begun in (0..kills).step_by(200) {
+        kill_writers(200.min(kills - begun), &mut random);
+    }
+}
+
+fn kill_writers(kills: u32, random: &mut u64) {
+    let (folder, reader) = store();
     // It says that it is there, so that no collection takes away what it has seen.
     reader.hold().unwrap();
-    let (mut written, mut random) = (BTreeSet::new(), 0x2545_f491_4f6c_dd1d_u64);
+    let mut written = BTreeSet::new();
     for round in 0..kills.div_ceil(2) {
         // Two at a time, in every third round one of them collects. The pipe takes what a child says in this time.
-        let children = [start(&reader, "write"), start(&reader, if round % 3 == 2 { "collect" } else { "write" })];
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        std::thread::sleep(Duration::from_micros(4_000 + (random >> 33) % 16_000));
-        let fresh: Vec<_> = children.into_iter().flat_map(kill).collect();
+        let other = if round % 3 == 2 { "collect" } else { "write" };
+        let mut children = [Started::new(&reader, "write"), Started::new(&reader, other)];
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        // In every fourth round they are killed wherever they are; else one is writing, however slow the machine is.
+        let starting = round % 4 == 3;
+        assert!(starting || children[0].hear(), "it writes until it is killed");
+        std::thread::sleep(Duration::from_micros(if starting { 4_000 } else { 0 } + (*random >> 33) % 16_000));
+        let fresh: Vec<_> = children.into_iter().flat_map(Started::kill).collect();
         reader.refresh().unwrap();
         for (writer, number) in fresh {
             check_record(&reader, &writer, number);
@@ -120,7 +147,7 @@ fn whatever_was_acknowledged_survives_sigkill() {
     }
     assert!(written.len() as u32 > kills, "the children were too slow to test anything: {}", written.len());
     drop(reader);
-    let root = _folder.path().join("store");
+    let root = folder.path().join("store");
     let fresh = Store::open(&root).unwrap();
     for (writer, number) in &written {
         check_record(&fresh, writer, *number);

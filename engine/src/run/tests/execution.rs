@@ -284,3 +284,26 @@ stages:
     let log = std::fs::read_to_string(failure.log.as_ref().unwrap()).unwrap();
     assert_eq!(log, "out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\nend\n");
 }
+
+/// All of a group of programs read the same broken artifact: it is computed once more, and each of them runs.
+#[test]
+fn programs_handed_over_together_wait_together_for_a_repair() {
+    let home = Home::new();
+    let text = "
+mctune: 1
+name: toy
+axes: { x: { range: 20 } }
+stages:
+  base: { uses: write, with: { content: seven } }
+  use: { uses: command, over: x, with: { run: 'cat inputs/b/* > a; echo ${x} >> a', outputs: { a: a } }, inputs: { b: base } }
+";
+    home.run(text, &["axes.x={range: 2}"]);
+    toy::damage_packs(&home.folder.path().join("store"));
+    let report = home.run_with(text, &[], 2, false);
+    assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failures);
+    assert_eq!(report.ran.iter().filter(|task| *task == "base").count(), 1);
+    assert!(report.counts.ran >= 19, "{:?}", report.ran);
+    for x in 2..20 {
+        assert_eq!(home.read(&report, &format!("use[x={x}]"), "a"), format!("seven{x}\n"));
+    }
+}
