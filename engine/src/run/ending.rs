@@ -88,6 +88,11 @@ impl Session<'_> {
 
     fn broken(&mut self, task: TaskId, slot: &str, digest: &Digest, missing: bool) {
         let producers = self.resolver.producers_of(task, slot, digest);
+        if producers.is_empty() && self.resolver.waits_for(task).is_some() {
+            // Another task that ran at the same time found it first: it is being computed again.
+            self.schedule.stopped(task);
+            return;
+        }
         let repairs = self.repairs.entry((task, *digest)).or_default();
         *repairs += 1;
         if producers.is_empty() || *repairs > MAX_REPAIRS {
