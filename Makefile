@@ -44,7 +44,7 @@ deny:
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	cargo deny check
 
-# The store under the worst that can happen to it, longer than the tests do.
+# The store under the worst that can happen to it, longer than the tests do: some four minutes on two cores.
 torture: tools
 	MCTUNE_TEST_KILLS=5000 MCTUNE_TEST_CASES=2000 $(CARGO) test --locked --workspace --test store -- --nocapture \
 	  whatever_was_acknowledged_survives_sigkill what_was_acknowledged_is_there

@@ -234,11 +234,11 @@ impl Store {
             Place::Loose => {
                 let path = self.layout.loose(digest);
                 // All that lie in the trash, and then the one in its place.
-                let paths: Vec<PathBuf> = self.trash.find_all(&path).chain([path.clone()]).collect();
-                let mut present = paths.into_iter();
-                let moved = self
-                    .writable()
-                    .and_then(|()| present.try_for_each(|path| loose::quarantine(&self.layout, &path, digest, read)));
+                let mut paths: Vec<PathBuf> = self.trash.find_all(&path).collect();
+                paths.push(path);
+                let moved = self.writable().and_then(|()| {
+                    paths.iter().try_for_each(|path| loose::quarantine(&self.layout, path, digest, read))
+                });
                 if moved.is_err() {
                     self.view_mut().catalog.set_unusable(*digest, true);
                 }

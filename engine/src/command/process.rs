@@ -122,7 +122,7 @@ fn spawn(
         let (output, writer) = std::io::pipe()?;
         command.stdout(writer.try_clone()?).stderr(writer);
         let _no_script_is_open = LAUNCH.read().unwrap_or_else(PoisonError::into_inner);
-        Program::new(command.spawn()?, output)
+        Ok(Program::new(command.spawn()?, output))
     };
     let launched = match confinement {
         None => launch().map(|program| (program, None)),

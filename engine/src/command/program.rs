@@ -42,10 +42,9 @@ pub(super) struct Ended {
 
 impl Program {
     /// `output` is the other end of what the program writes to.
-    pub(super) fn new(child: Child, output: PipeReader) -> std::io::Result<Self> {
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let group = group.ok_or_else(|| std::io::Error::other("the program has no process number"))?;
-        Ok(Self { child, group, status: None, output: Some(Output { pipe: output, line: Vec::new() }) })
+    pub(super) fn new(child: Child, output: PipeReader) -> Self {
+        let group = Pid::from_child(&child);
+        Self { child, group, status: None, output: Some(Output { pipe: output, line: Vec::new() }) }
     }
 
     /// Follows it to its end; its output becomes the task's log.
@@ -85,7 +84,9 @@ impl Program {
         let ended = Instant::now();
         // Mostly it is closed by now; otherwise something that the program left running has it.
         while let Some(output) = &mut self.output {
-            if !output.wait(REST.saturating_sub(ended.elapsed())) {
+            // It may write all the time.
+            let left = REST.saturating_sub(ended.elapsed());
+            if left.is_zero() || !output.wait(left) {
                 output.end(&log);
                 break;
             }

@@ -85,7 +85,7 @@ impl Session<'_> {
         let mut entries = std::mem::take(&mut self.handed.0);
         entries.retain_mut(|entry| {
             if !wanted(self, entry) {
-                return entry.begun < entry.tasks.len();
+                return entry.claims.begun() < entry.tasks.len();
             }
             let begun = entry.claims.close();
             for &task in &entry.tasks[begun..] {

@@ -4,9 +4,10 @@
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use libc::{c_int, c_long, c_ulong, seccomp_notif, seccomp_notif_resp, sock_filter, sock_fprog};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// How long to wait for an attempt before looking whether the watch is over, in milliseconds.
-const PATIENCE: c_int = 100;
+/// How long to wait for an attempt before looking whether the watch is over.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xC000_003E;
@@ -120,14 +121,11 @@ fn filter() -> Vec<sock_filter> {
 /// The next attempt with the number to answer it by; `Some(None)` if there was none for a while, `None` when nobody is left who
 /// could try.
 pub(super) fn next(listener: &OwnedFd) -> Option<Option<(u64, Attempt)>> {
-    let mut wanted = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    #[expect(unsafe_code, reason = "rustix is built without poll; one entry is passed, and the count says so")]
-    // SAFETY: the kernel writes into `wanted`, which lives until the call returns.
-    let ready = unsafe { libc::poll(&raw mut wanted, 1, PATIENCE) };
-    if ready <= 0 {
+    let mut wanted = [PollFd::new(listener, PollFlags::IN)];
+    if !poll(&mut wanted, Some(&PATIENCE)).is_ok_and(|ready| ready > 0) {
         return Some(None);
     }
-    if wanted.revents & libc::POLLIN == 0 {
+    if !wanted[0].revents().contains(PollFlags::IN) {
         return None;
     }
     let mut notice = empty_notice();

@@ -307,3 +307,39 @@ stages:
         assert_eq!(home.read(&report, &format!("use[x={x}]"), "a"), format!("seven{x}\n"));
     }
 }
+
+/// What a program leaves running may write for ever: the task ends all the same.
+#[test]
+fn a_program_that_leaves_a_talker_behind_ends() {
+    let home = Home::new();
+    let text = "
+mctune: 1
+name: toy
+stages:
+  talk: { uses: command, with: { run: 'timeout 20 yes & echo done > a', outputs: { a: a } } }
+";
+    let report = home.run(text, &[]);
+    assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failures);
+    assert!(report.seconds < 15.0, "all of its talk was waited for: {} s", report.seconds);
+}
+
+#[test]
+fn more_tasks_than_are_looked_up_ahead() {
+    let home = Home::new();
+    let text = "
+mctune: 1
+name: toy
+axes: { x: { range: 9000 } }
+stages:
+  leaf: { uses: write, over: x, with: { content: '${x}' } }
+  total: { uses: concat, inputs: { parts: leaf } }
+";
+    assert_eq!(home.run(text, &["axes.x={range: 3000}"]).counts.ran, 3001);
+    let report = home.run(text, &[]);
+    assert_eq!((report.outcome, report.counts.ran, report.counts.hits), (Outcome::Complete, 6001, 3000));
+    let campaign = home.campaign(text, &[]);
+    let store = home.store();
+    let resolver = crate::resolve::Resolver::new(&campaign.pipeline, &campaign.graph, &store);
+    let seen = crate::stage::Seed::NONE;
+    assert!(campaign.graph.tasks().all(|task| resolver.seed(task) == seen), "no seed is in their keys");
+}
